@@ -1,0 +1,60 @@
+//! *What may be done, and how is it done?* The two paths, ingest and query, in full view, over an open store.
+//!
+//! Useful for: rules that hold for every tool and every door (who may write, what a fold is, what a store holds).
+//! Not for: how an answer looks ([`tools`](crate::tools)).
+//!
+//! **Invariant:** permission to write is decided here, not by whoever renders an answer.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// What a caller may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writes {
+    /// Nothing: reads only.
+    None,
+    /// Forks only; `main` stays as it is.
+    Forks,
+    /// Everything.
+    #[default]
+    All,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// What it may change.
+    pub writes: Writes,
+    /// The client's name as it gave it, such as `claude-code`.
+    pub client: Option<String>,
+    /// The client's version as it gave it.
+    pub client_version: Option<String>,
+}
+
+/// An open store with the rules around it.
+pub struct Engine {
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Puts the rules around an open store.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+}

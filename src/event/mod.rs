@@ -1,0 +1,27 @@
+//! *What is an event, and what may it hold?* The vocabulary of the whole program, and its limits.
+//!
+//! Useful for: naming things once, refusing bad input at the edge. Not for: anything that touches a file.
+//!
+//! **Invariant:** pure. A value of a type in here is valid; whoever holds one need not check again.
+//!
+//! A draft ([`EventDraft`]) is what a caller wants stored; an [`Event`] is what the store gave back, with its
+//! position, version and times.
+
+mod draft;
+mod stored;
+mod expected;
+pub mod filter;
+pub mod limits;
+mod names;
+mod position;
+mod text;
+mod time;
+
+pub use draft::EventDraft;
+pub use expected::Expected;
+pub use filter::{Filter, NamePattern};
+pub use names::{EntityId, EventId, EventType, IdempotencyKey};
+pub use position::{Position, Version};
+pub use stored::Event;
+pub use text::{Json, Text};
+pub use time::{TimeZone, Timestamp};

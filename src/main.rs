@@ -1,0 +1,3 @@
+//! The `allsource` binary.
+
+fn main() {}

@@ -1,0 +1,51 @@
+//! Files, through one seam: [`Disk`] and [`DiskFile`]. Tests put a faulty one behind it.
+//!
+//! **Invariant:** every change to a file of the data directory passes through here, so a test that records these
+//! calls sees everything that a crash could lose.
+
+mod real;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use real::RealDisk;
+
+/// A file system. Errors are the operating system's; the callers add what they were doing.
+pub trait Disk: Send + Sync {
+    /// Creates a new file for reading and writing; it must not exist.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens an existing file, for writing too if `writable`.
+    fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn DiskFile>>;
+    /// Renames a file over another, atomically.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Creates a directory and its parents; existing ones are fine.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals inside a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// The entries of a directory, in order of their names.
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Takes the exclusive lock of a lock file, creating it; `None` when another process has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<File>>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes written content, and the size needed to read it, durable (`fdatasync`).
+    fn sync_data(&self) -> io::Result<()>;
+    /// Makes the file zero-filled up to `bytes`, space reserved; never shrinks it.
+    fn allocate(&self, bytes: u64) -> io::Result<()>;
+    /// Cuts the file at `bytes`.
+    fn truncate(&self, bytes: u64) -> io::Result<()>;
+    /// The file's size in bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// The file's present size as shared memory; later writes inside it show through.
+    fn map(&self) -> io::Result<Bytes>;
+}

@@ -1,0 +1,1 @@
+//! Immutable and in-memory indexes over ranges of positions.

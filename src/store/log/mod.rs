@@ -1,0 +1,1 @@
+//! The log: frames in files.

@@ -1,0 +1,93 @@
+//! How a store is opened: plain data and the components it works with.
+
+use std::sync::Arc;
+
+use super::disk::{Disk, RealDisk};
+use crate::clock::{Clock, IdSource, SystemClock, SystemIds};
+
+/// What an acknowledged append survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a crash of the process, the kernel and the power: every answer waits for `fdatasync`.
+    Fsync,
+    /// Survives a crash of the process at once, and of the kernel or the power after at most `ms` milliseconds,
+    /// when a background `fdatasync` has carried it to the disk.
+    Interval {
+        /// The longest time between two syncs, in milliseconds.
+        ms: u64,
+    },
+}
+
+/// What the store may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Read and append; creates the directory when it is not there, refuses a damaged log.
+    Write,
+    /// Read only: writes nothing, not even to repair, and reads around damage.
+    Read,
+}
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Read and append, or read only.
+    pub mode: Mode,
+    /// What an acknowledged append survives.
+    pub durability: Durability,
+    /// The size to which a log file is allocated: 64 MiB.
+    pub log_file_bytes: u64,
+    /// How much log the in-memory index covers before it is saved as a run: 8 MiB.
+    pub run_bytes: u64,
+    /// The most entity heads kept in the cache: 65,536.
+    pub head_cache_entries_max: usize,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn IdSource>,
+    /// A deliberate fault, for the tests that prove that the crash machine finds it.
+    pub planted_bug: Option<PlantedBug>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Write,
+            durability: Durability::Fsync,
+            log_file_bytes: 64 << 20,
+            run_bytes: 8 << 20,
+            head_cache_entries_max: 65_536,
+            disk: Arc::new(RealDisk),
+            clock: SystemClock::shared(),
+            ids: Arc::new(SystemIds),
+            planted_bug: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether `bug` is planted; always false unless the feature `planted-bugs` is on, as it is under `cargo test`.
+    pub(crate) fn has(&self, bug: PlantedBug) -> bool {
+        cfg!(feature = "planted-bugs") && self.planted_bug == Some(bug)
+    }
+}
+
+/// A deliberate fault in the write path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlantedBug {
+    /// Never syncs the log.
+    SkipSync,
+    /// Takes every frame's body for whole, whatever its checksum says.
+    SkipChecksum,
+    /// Answers the caller before the sync.
+    AnswerBeforeSync,
+    /// Does not sync the directory after creating a log file.
+    SkipDirectorySync,
+    /// Goes on after a failed write, giving the same positions and versions again.
+    ReuseAfterFailedWrite,
+    /// Keeps those events of a torn frame that are whole.
+    KeepTornBatch,
+    /// Leaves the bytes behind the torn tail where they are.
+    LeaveTornTail,
+}
