@@ -1,0 +1,139 @@
+//! One mapped log file, and the events in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader, Record};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, IdempotencyKey, Position, Timestamp};
+use crate::store::disk::DiskFile;
+
+/// What a frame says of the call that made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attrs {
+    /// The idempotency key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// XXH3-128 of what the call wanted stored, in hexadecimal; given with the key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
+    /// The expectations and the condition that held, for those who ask why this batch could go in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub conditions: Option<String>,
+}
+
+/// One mapped log file.
+pub(crate) struct LogFile {
+    name: String,
+    header: FileHeader,
+    file: Arc<dyn DiskFile>,
+    bytes: Bytes,
+}
+
+impl LogFile {
+    /// Takes an open file whose header was written before.
+    pub(crate) fn new(name: String, file: Arc<dyn DiskFile>) -> Result<Self> {
+        let bytes = file.map().map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "map_failed", format!("map log file {name}")).caused_by(error)
+        })?;
+        let header = FileHeader::decode(&bytes).map_err(|reason| {
+            Error::new(
+                ErrorKind::Corrupt,
+                "log_damaged",
+                format!("open log file {name}: {reason}; run `allsource verify`"),
+            )
+            .with("file", name.clone())
+            .with("offset", 0)
+        })?;
+        Ok(Self { name, header, file, bytes })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn first(&self) -> Position {
+        self.header.first_position
+    }
+
+    pub(crate) fn header(&self) -> &FileHeader {
+        &self.header
+    }
+
+    pub(crate) fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The frame header at `offset`, without a look at the body.
+    pub(crate) fn frame(&self, offset: usize) -> Option<FrameHeader> {
+        if offset < FILE_HEADER_BYTES {
+            return None;
+        }
+        FrameHeader::decode(self.bytes.get(offset..)?)
+    }
+
+    /// The event at `position`, whose record begins at `offset`.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record's checksum does not match or it is another position's.
+    pub(crate) fn event(&self, position: Position, offset: u32) -> Result<Event> {
+        let (record, frame, _) = self.record(offset).ok_or_else(|| self.damaged(position, offset))?;
+        if frame.first_position.get() + u64::from(record.index()) != position.get() {
+            return Err(self.damaged(position, offset));
+        }
+        record
+            .event(position, frame.recorded_at, self.header.id_key)
+            .ok_or_else(|| self.damaged(position, offset))
+    }
+
+    /// When the frame that holds the record at `offset` was committed.
+    pub(crate) fn recorded_at(&self, offset: u32) -> Result<Timestamp> {
+        match self.record(offset) {
+            Some((_, frame, _)) => Ok(frame.recorded_at),
+            None => Err(self.damaged(self.first(), offset)),
+        }
+    }
+
+    /// The first position and the attributes of the frame that holds the record at `offset`.
+    pub(crate) fn frame_of(&self, offset: u32) -> Result<(FrameHeader, Attrs)> {
+        let (_, frame, start) = self.record(offset).ok_or_else(|| self.damaged(self.first(), offset))?;
+        Ok((frame, self.attrs(&frame, start)))
+    }
+
+    /// The idempotency key of the frame that holds the record at `offset`, and the frame's first position.
+    pub(crate) fn call_of(&self, offset: u32) -> Result<Option<(IdempotencyKey, Position)>> {
+        let (frame, attrs) = self.frame_of(offset)?;
+        Ok(attrs.key.map(|key| (IdempotencyKey::trusted(key.into()), frame.first_position)))
+    }
+
+    /// The attributes of the frame that begins at `start`.
+    pub(crate) fn attrs(&self, frame: &FrameHeader, start: usize) -> Attrs {
+        let from = start + FRAME_HEADER_BYTES;
+        let bytes = self.bytes.get(from..from + frame.attrs_len as usize).unwrap_or_default();
+        if bytes.is_empty() { Attrs::default() } else { serde_json::from_slice(bytes).unwrap_or_default() }
+    }
+
+    fn record(&self, offset: u32) -> Option<(Record, FrameHeader, usize)> {
+        let record = Record::proved(&self.bytes, offset as usize)?;
+        let start = (offset as usize).checked_sub(record.frame_distance())?;
+        Some((record, self.frame(start)?, start))
+    }
+
+    /// The error for bytes that are not what was written.
+    pub(crate) fn damaged(&self, position: Position, offset: u32) -> Error {
+        let message = format!(
+            "read position {position} in log file {}: the bytes at offset {offset} are not what was written; run `allsource verify`",
+            self.name
+        );
+        Error::new(ErrorKind::Corrupt, "log_damaged", message)
+            .with("file", self.name.clone())
+            .with("offset", offset)
+            .with("position", position.get())
+    }
+}
