@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::engine::{Caller, Engine};
+use crate::error::Result;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -57,6 +58,15 @@ pub static TOOLS: &[Tool] = &[];
 
 /// Calls the tool with that name; an unknown name is an error that lists the names there are.
 pub fn call(engine: &Engine, name: &str, arguments: &Object, caller: &Caller) -> Answer {
+    let _ = (engine, name, arguments, caller);
+    unimplemented!()
+}
+
+/// Performs an operation that the command line asks for and no agent sees.
+///
+/// # Errors
+/// Those of the operation; `NotFound` for an unknown name.
+pub fn operate(engine: &Engine, name: &str, arguments: &Object, caller: &Caller) -> Result<Object> {
     let _ = (engine, name, arguments, caller);
     unimplemented!()
 }
