@@ -1,8 +1,8 @@
 //! AllSource: the event store that AI agents operate themselves.
 
 pub mod error;
-pub mod clock;
 pub mod event;
+pub mod clock;
 pub mod store;
 pub mod engine;
 pub mod tools;
