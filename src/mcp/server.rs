@@ -1,0 +1,162 @@
+//! *What does a client get for a request?* One handler for every era of the protocol: `rmcp` negotiates the version
+//! and shapes the envelope, this says what is in it.
+//!
+//! **Invariant:** no call runs on an async thread; the store may take its time with a disk.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorData,
+    Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, ServerHandler};
+use serde_json::Value;
+
+use super::resources;
+use super::surface::Surface;
+use crate::door::Host;
+use crate::engine::Caller;
+use crate::tools;
+
+/// How much of a client's name and version is kept: 64 characters. It is stamped on every event it stores.
+const CLIENT_CHARS_MAX: usize = 64;
+
+/// The handler of all requests of one client.
+pub(crate) struct Server {
+    host: Arc<Host>,
+    surface: Surface,
+    tools: Vec<Tool>,
+}
+
+impl Server {
+    pub(crate) fn new(host: Arc<Host>, surface: Surface) -> Self {
+        let tools = surface.listed().map(describe).collect();
+        Self { host, surface, tools }
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
+        let (client, client_version) =
+            context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
+        Caller { writes: self.surface.writes(), client, client_version }
+    }
+
+    /// Asks the host on a thread that may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        question: impl FnOnce(&Host, &Caller) -> T + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let (host, caller) = (Arc::clone(&self.host), self.caller(context));
+        tokio::task::spawn_blocking(move || question(&host, &caller)).await.map_err(|error| {
+            tracing::error!(%error, "a call ended without an answer");
+            ErrorData::internal_error(
+                "the call ended without an answer: a defect in allsource, please report it",
+                None,
+            )
+        })
+    }
+
+    fn unknown_tool(&self, name: &str) -> ErrorData {
+        let names: Vec<&str> = self.tools.iter().map(|tool| &*tool.name).collect();
+        let message = format!("there is no tool {}; there are {}", Value::from(name), names.join(", "));
+        ErrorData::invalid_params(message, None)
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let allsource = Implementation::new("allsource", env!("CARGO_PKG_VERSION"))
+            .with_title("AllSource")
+            .with_description(env!("CARGO_PKG_DESCRIPTION"));
+        ServerConfig::new(capabilities).with_server_info(allsource)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.clone()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = self.surface.find(&request.name) else {
+            return Err(self.unknown_tool(&request.name));
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        let result = self.ask(&context, move |host, caller| {
+            let answer = host.call(tool.name, &arguments, caller);
+            // The text mirrors the object for clients that know no structured content.
+            if answer.is_error {
+                CallToolResult::structured_error(Value::Object(answer.body))
+            } else {
+                CallToolResult::structured(Value::Object(answer.body))
+            }
+        });
+        Ok(result.await?.into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(resources::list()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents = self.ask(&context, move |host, caller| resources::read(host, caller, &request.uri));
+        Ok(contents.await??.into())
+    }
+
+    /// A method that the protocol does not have, or one whose parameters have another shape.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let reason = match request.method.as_str() {
+            "tools/call" => request.params_as::<CallToolRequestParams>().err(),
+            "resources/read" => request.params_as::<ReadResourceRequestParams>().err(),
+            "tools/list" | "resources/list" | "resources/templates/list" => {
+                request.params_as::<PaginatedRequestParams>().err()
+            }
+            _ => return Err(ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, request.method, None)),
+        };
+        let reason = reason.map_or_else(|| "parameters are missing".to_owned(), |error| error.to_string());
+        Err(ErrorData::invalid_params(format!("{}: {reason}", request.method), None))
+    }
+}
+
+fn describe(tool: &tools::Tool) -> Tool {
+    let hints = ToolAnnotations::new()
+        .read_only(tool.hints.read_only)
+        .destructive(tool.hints.destructive)
+        .idempotent(tool.hints.idempotent)
+        .open_world(tool.hints.open_world);
+    Tool::new(tool.name, tool.description, (tool.input_schema)())
+        .with_title(tool.title)
+        .with_raw_output_schema(Arc::new((tool.output_schema)()))
+        .with_annotations(hints)
+}
