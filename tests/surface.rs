@@ -16,8 +16,8 @@ fn contract(tool: &Tool) -> serde_json::Value {
             "idempotent": tool.hints.idempotent,
             "open_world": tool.hints.open_world,
         },
-        "input_schema": (tool.input_schema)(),
-        "output_schema": (tool.output_schema)(),
+        "input_schema": tool.input_schema(),
+        "output_schema": tool.output_schema(),
     })
 }
 

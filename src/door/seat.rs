@@ -114,7 +114,10 @@ impl Seat {
             }
             opened => (opened?, None),
         };
-        let engine = Engine::new(store, options.clock.clone());
+        let mut engine = Engine::new(store, options.clock.clone());
+        if options.mode == Mode::Write && damage.is_none() {
+            engine = engine.keeping_queries(dir, options.disk.clone());
+        }
         Ok(Self { engine: RwLock::new(Some(engine)), damage })
     }
 

@@ -5,10 +5,18 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
+mod nearest;
+mod queries;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::store::disk::Disk;
+
+pub(crate) use nearest::nearest;
+pub(crate) use queries::{Queries, Query, QueryId};
 
 /// What a caller may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,13 +45,21 @@ pub struct Caller {
 pub struct Engine {
     store: Store,
     clock: Arc<dyn Clock>,
+    queries: Queries,
 }
 
 impl Engine {
     /// Puts the rules around an open store.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self { store, clock, queries: Queries::in_memory() }
+    }
+
+    /// Remembers queries in `dir/queries`, so that a `query_id` or a cursor means the same after a restart.
+    #[must_use]
+    pub fn keeping_queries(mut self, dir: &Path, disk: Arc<dyn Disk>) -> Self {
+        self.queries = Queries::in_dir(dir, disk);
+        self
     }
 
     /// The store.
@@ -56,5 +72,10 @@ impl Engine {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// The queries that were asked.
+    pub(crate) fn queries(&self) -> &Queries {
+        &self.queries
     }
 }

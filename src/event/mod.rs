@@ -14,6 +14,7 @@ pub mod filter;
 pub mod limits;
 mod names;
 mod position;
+mod quote;
 mod text;
 mod time;
 
@@ -22,6 +23,7 @@ pub use expected::Expected;
 pub use filter::{Filter, NamePattern};
 pub use names::{EntityId, EventId, EventType, IdempotencyKey};
 pub use position::{Position, Version};
+pub use quote::{quote, visible};
 pub use stored::Event;
 pub use text::{Json, Text};
 pub use time::{TimeZone, Timestamp};

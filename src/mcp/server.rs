@@ -155,8 +155,8 @@ fn describe(tool: &tools::Tool) -> Tool {
         .destructive(tool.hints.destructive)
         .idempotent(tool.hints.idempotent)
         .open_world(tool.hints.open_world);
-    Tool::new(tool.name, tool.description, (tool.input_schema)())
+    Tool::new(tool.name, tool.description, tool.input_schema())
         .with_title(tool.title)
-        .with_raw_output_schema(Arc::new((tool.output_schema)()))
+        .with_raw_output_schema(Arc::new(tool.output_schema()))
         .with_annotations(hints)
 }

@@ -1,0 +1,380 @@
+//! What does an answer look like? Puts its fields in one order, leaves out what is no news, and packs rows into the
+//! budget.
+//!
+//! The order: error, warnings, complete, scanned_to, matched, next_cursor, next_steps, query_id, branch,
+//! head_position, untrusted, the tool's own fields, rows last: a reader that stops early has what it needs to go on.
+//!
+//! **Invariant:** no answer is estimated at more tokens than its budget, errors included.
+
+use serde_json::{Value, json};
+
+use super::budget::{cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
+use super::cursor::Cursor;
+use super::{Answer, Object};
+use crate::engine::QueryId;
+use crate::error::Error;
+use crate::event::{Position, visible};
+
+/// The most characters of an error's message.
+const MESSAGE_CHARS_MAX: usize = 600;
+/// The most characters of a warning.
+const WARNING_CHARS_MAX: usize = 300;
+/// The most warnings; further ones are counted.
+const WARNINGS_MAX: usize = 8;
+/// What a cursor may cost, in tokens; kept free until it is known whether one is needed.
+const CURSOR_TOKENS: usize = 60;
+
+/// How many events match, over all pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Matched {
+    /// How many were found.
+    pub count: u64,
+    /// Whether that is all of them; else there may be more.
+    pub exact: bool,
+}
+
+/// A call that the reader can send as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    tool: &'static str,
+    arguments: Value,
+    why: &'static str,
+}
+
+impl Step {
+    /// A ready call, and what it is good for in a few words.
+    pub(crate) const fn new(tool: &'static str, arguments: Value, why: &'static str) -> Self {
+        Self { tool, arguments, why }
+    }
+
+    /// The step as it is sent.
+    pub(crate) fn to_value(&self) -> Value {
+        json!({"tool": self.tool, "arguments": self.arguments, "why": self.why})
+    }
+}
+
+/// Rows that are packed into what the budget leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// The columns of a table; without them the rows are objects.
+    pub columns: Option<Vec<String>>,
+    /// The field that holds the objects, such as `events`.
+    pub name: &'static str,
+    /// The rows.
+    pub items: Vec<Value>,
+    /// How the next page is reached when not every row fits.
+    pub paging: Option<Paging>,
+}
+
+/// How the pages of an answer follow each other.
+#[derive(Debug)]
+pub(crate) struct Paging {
+    /// A cursor whose place is filled in.
+    pub cursor: Cursor,
+    /// The position of each row.
+    pub places: Vec<Position>,
+    /// Where the page after all of these rows begins; `None` when there is none.
+    pub next: Option<Position>,
+}
+
+/// What a tool has to say, before it is put in order and packed.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// What the reader should know about its arguments or the data.
+    pub warnings: Vec<String>,
+    /// Time ran out before everything was looked at.
+    pub incomplete: bool,
+    /// How far it was looked, when `incomplete`.
+    pub scanned_to: Option<Position>,
+    /// How many events match, where the rows do not say it.
+    pub matched: Option<Matched>,
+    /// Ready calls, where the answer is slow, empty, cut or a conflict.
+    pub next_steps: Vec<Step>,
+    /// The branch's last position.
+    pub head_position: Option<Position>,
+    /// JSON pointers to text that callers stored.
+    pub untrusted: Vec<&'static str>,
+    /// The tool's own fields.
+    pub fields: Object,
+    /// The rows.
+    pub rows: Option<Rows>,
+}
+
+impl Reply {
+    /// Adds one of the tool's own fields.
+    pub(crate) fn field(&mut self, name: &str, value: impl Into<Value>) {
+        self.fields.insert(name.to_owned(), value.into());
+    }
+
+    /// The answer, in at most `tokens_max` estimated tokens.
+    pub(crate) fn finish(mut self, query_id: Option<QueryId>, tokens_max: usize) -> Answer {
+        let rows = self.rows.take();
+        let fields = std::mem::take(&mut self.fields);
+        let reserve = if rows.as_ref().is_some_and(|rows| rows.paging.is_some()) { CURSOR_TOKENS } else { 0 };
+        let fixed = tokens_of_object(&self.head(query_id, None)) + reserve;
+        let fields = fit_fields(fields, tokens_max.saturating_sub(fixed));
+        let left = tokens_max.saturating_sub(fixed + tokens_of_object(&fields));
+        let packed = rows.map(|rows| rows.pack(left));
+        let cursor = packed.as_ref().and_then(|packed| packed.next_cursor.clone());
+        if let Some(packed) = &packed {
+            self.warnings.extend(packed.warning.map(str::to_owned));
+        }
+        let mut body = self.head(query_id, cursor);
+        body.extend(fields);
+        if let Some(packed) = packed {
+            body.insert(packed.name.to_owned(), packed.value);
+        }
+        Answer { body, is_error: false }
+    }
+
+    fn head(&self, query_id: Option<QueryId>, cursor: Option<String>) -> Object {
+        let mut head = Object::new();
+        let mut put = |name: &str, value: Value| head.insert(name.to_owned(), value);
+        if !self.warnings.is_empty() {
+            put("warnings", warnings(&self.warnings));
+        }
+        if self.incomplete {
+            put("complete", false.into());
+        }
+        if let Some(position) = self.scanned_to.filter(|_| self.incomplete) {
+            put("scanned_to", position.get().into());
+        }
+        if let Some(Matched { count, exact }) = self.matched {
+            put("matched", json!({"count": count, "exact": exact}));
+        }
+        if let Some(cursor) = cursor {
+            put("next_cursor", cursor.into());
+        }
+        if !self.next_steps.is_empty() {
+            put("next_steps", self.next_steps.iter().map(Step::to_value).collect());
+        }
+        if let Some(query_id) = query_id {
+            put("query_id", query_id.to_string().into());
+        }
+        if let Some(position) = self.head_position {
+            put("head_position", position.get().into());
+        }
+        if !self.untrusted.is_empty() {
+            put("untrusted", self.untrusted.clone().into());
+        }
+        head
+    }
+}
+
+fn warnings(all: &[String]) -> Value {
+    let mut shown: Vec<Value> =
+        all.iter().take(WARNINGS_MAX).map(|warning| cut(warning, WARNING_CHARS_MAX).into()).collect();
+    if all.len() > WARNINGS_MAX {
+        shown.push(format!("…+{}", all.len() - WARNINGS_MAX).into());
+    }
+    Value::Array(shown)
+}
+
+/// The fields, the large ones cut so that all of them fit: each gets its share of what the ones before it left.
+fn fit_fields(fields: Object, tokens_max: usize) -> Object {
+    if tokens_of_object(&fields) <= tokens_max {
+        return fields;
+    }
+    let mut sizes: Vec<(usize, String)> =
+        fields.iter().map(|(name, value)| (tokens_of_member(name, value), name.clone())).collect();
+    sizes.sort();
+    let (mut left, mut remaining) = (tokens_max.saturating_sub(2), sizes.len());
+    let mut shares = Object::new();
+    for (size, name) in sizes {
+        let share = left / remaining.max(1);
+        let granted = size.min(share);
+        shares.insert(name, granted.into());
+        left -= granted;
+        remaining -= 1;
+    }
+    fields
+        .into_iter()
+        .map(|(name, value)| {
+            let granted =
+                shares.get(&name).and_then(Value::as_u64).and_then(|share| usize::try_from(share).ok());
+            let budget = granted.unwrap_or(0).saturating_sub(tokens(&name) + 3);
+            let (value, _) = fit(value, budget);
+            (name, value)
+        })
+        .collect()
+}
+
+struct Packed {
+    name: &'static str,
+    value: Value,
+    next_cursor: Option<String>,
+    warning: Option<&'static str>,
+}
+
+impl Rows {
+    fn pack(self, tokens_max: usize) -> Packed {
+        let Self { columns, name, mut items, paging } = self;
+        let header = match &columns {
+            Some(columns) => 12 + tokens_of(&columns.clone().into()),
+            None => 5 + tokens(name),
+        };
+        let room = tokens_max.saturating_sub(header);
+        let mut used = 0;
+        let total = items.len();
+        let kept = items
+            .iter()
+            .take_while(|item| {
+                used += tokens_of(item) + 1;
+                used <= room
+            })
+            .count();
+        let mut warning = None;
+        let kept = if kept == 0 && total > 0 {
+            items.truncate(1);
+            items = items.into_iter().map(|item| fit_row(item, room)).collect();
+            warning = Some("the first row is larger than the budget and was cut at the marks …+N");
+            1
+        } else {
+            items.truncate(kept);
+            kept
+        };
+        let next_cursor = paging.and_then(|paging| paging.after(kept, total));
+        let name = if columns.is_some() { "table" } else { name };
+        let value = match columns {
+            Some(columns) => json!({"columns": columns, "rows": items}),
+            None => Value::Array(items),
+        };
+        Packed { name, value, next_cursor, warning }
+    }
+}
+
+impl Paging {
+    fn after(&self, kept: usize, total: usize) -> Option<String> {
+        let place = if kept < total {
+            kept.checked_sub(1).and_then(|last| self.places.get(last)).copied()
+        } else {
+            self.next
+        };
+        place.map(|place| Cursor { place, ..self.cursor }.encode())
+    }
+}
+
+/// One row cut to fit; short strings, which ids are, stay whole as long as possible.
+fn fit_row(row: Value, tokens_max: usize) -> Value {
+    for chars_max in [8_000, 4_000, 2_000, 1_000, 500, 250, 120] {
+        let (candidate, _) = cut_strings(row.clone(), chars_max);
+        if tokens_of(&candidate) < tokens_max {
+            return candidate;
+        }
+    }
+    fit(row, tokens_max.saturating_sub(1)).0
+}
+
+/// An error as an answer, in at most `tokens_max` estimated tokens.
+pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max: usize) -> Answer {
+    let message = cut(&visible(&error.to_string()), MESSAGE_CHARS_MAX.min(tokens_max));
+    let mut inner = Object::new();
+    inner.insert("code".to_owned(), error.code().into());
+    inner.insert("kind".to_owned(), error.kind().name().into());
+    inner.insert("message".to_owned(), message.into());
+    let mut details = error.details().clone();
+    let next_steps = details.shift_remove("next_steps").filter(|steps| tokens_of(steps) < tokens_max / 2);
+    let mut body = Object::new();
+    let fixed = tokens_of_object(&inner) + next_steps.as_ref().map_or(0, tokens_of) + 12;
+    if !warnings_so_far.is_empty() && fixed < tokens_max / 2 {
+        body.insert("warnings".to_owned(), warnings(warnings_so_far));
+    }
+    let left = tokens_max.saturating_sub(fixed + tokens_of_object(&body));
+    inner.extend(if left > 20 { fit_fields(details, left) } else { Object::new() });
+    let mut ordered = Object::new();
+    ordered.insert("error".to_owned(), Value::Object(inner));
+    ordered.extend(body);
+    if let Some(next_steps) = next_steps {
+        ordered.insert("next_steps".to_owned(), next_steps);
+    }
+    Answer { body: ordered, is_error: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor() -> Cursor {
+        Cursor {
+            query: QueryId::of("query_events", "{}"),
+            epoch: 0,
+            bound: Position::new(1_000),
+            place: Position::ZERO,
+            descending: true,
+            now: None,
+        }
+    }
+
+    fn table(rows: usize, text: &str, next: Option<Position>) -> Reply {
+        let items = (0..rows).map(|row| json!([row, text])).collect();
+        let places = (0..rows).map(|row| Position::new(1_000 - row as u64)).collect();
+        let rows = Rows {
+            columns: Some(vec!["position".to_owned(), "text".to_owned()]),
+            name: "events",
+            items,
+            paging: Some(Paging { cursor: cursor(), places, next }),
+        };
+        Reply { rows: Some(rows), head_position: Some(Position::new(1_000)), ..Reply::default() }
+    }
+
+    #[track_caller]
+    fn check(reply: Reply, tokens_max: usize) -> Object {
+        let answer = reply.finish(Some(QueryId::from_number(7)), tokens_max);
+        let size = tokens_of_object(&answer.body);
+        assert!(size <= tokens_max, "{size} tokens of {tokens_max}: {:?}", answer.body);
+        answer.body
+    }
+
+    #[test]
+    fn rows_beyond_the_budget_go_to_the_next_page() {
+        let body = check(table(500, "some words of text", None), 1_000);
+        let shown = body["table"]["rows"].as_array().expect("rows").len();
+        assert!((50..300).contains(&shown), "{shown}");
+        let next = Cursor::decode(body["next_cursor"].as_str().expect("a cursor")).expect("a good cursor");
+        assert_eq!(next.place, Position::new(1_000 - shown as u64 + 1));
+        assert_eq!(body.keys().next_back().map(String::as_str), Some("table"));
+    }
+
+    #[test]
+    fn an_answer_that_fits_has_no_cursor_and_little_around_it() {
+        let body = check(table(2, "text", None), 5_000);
+        assert!(!body.contains_key("next_cursor"));
+        let mut around = body;
+        around.shift_remove("table");
+        assert!(tokens_of_object(&around) <= 40, "{around:?}");
+    }
+
+    #[test]
+    fn one_row_larger_than_the_budget_is_cut_and_says_so() {
+        let body = check(table(3, &"long words ".repeat(5_000), None), 500);
+        assert_eq!(body["table"]["rows"].as_array().map(Vec::len), Some(1));
+        assert!(body["table"]["rows"][0][1].as_str().is_some_and(|text| text.contains("…+")));
+        assert!(body.contains_key("warnings") && body.contains_key("next_cursor"));
+    }
+
+    #[test]
+    fn large_fields_share_what_is_left() {
+        let mut reply = Reply::default();
+        reply.field("small", 1);
+        reply.field("state", json!({"text": "words ".repeat(20_000)}));
+        reply.field("changes", (0..5_000).collect::<Vec<u32>>());
+        let body = check(reply, 800);
+        assert_eq!(body["small"], 1);
+        assert!(body["changes"].as_array().is_some_and(|changes| changes.len() > 5));
+    }
+
+    #[test]
+    fn an_error_fits_its_budget_too() {
+        let error = Error::invalid("bad", "x ".repeat(100_000))
+            .with("nearest", vec!["name"; 1_000])
+            .with("next_steps", json!([{"tool": "quick_stats", "arguments": {}}]));
+        let answer = error_answer(&error, &[], 400);
+        for tokens_max in [200, 400, 5_000] {
+            let answer = error_answer(&error, &[], tokens_max);
+            assert!(tokens_of_object(&answer.body) <= tokens_max, "{:?}", answer.body);
+        }
+        assert!(answer.is_error);
+        let names: Vec<&String> = answer.body.keys().collect();
+        assert_eq!(names, ["error", "next_steps"]);
+    }
+}

@@ -1,0 +1,210 @@
+//! The arguments of tools as data: one table drives the schema, the decoding and the errors.
+
+use serde_json::{Value, json};
+
+use super::Object;
+
+/// One argument of a tool.
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it means, in at most 50 characters.
+    pub about: &'static str,
+    /// Whether the tool refuses a call without it.
+    pub required: bool,
+}
+
+/// What an argument takes.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// One of these strings; the first is the default.
+    Choice(&'static [&'static str]),
+    /// A whole number between two bounds, both taken.
+    Integer {
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// The size of the answer in tokens: like an integer, but what is too large is lowered with a warning.
+    Budget,
+    /// True or false; false is the default.
+    Flag,
+    /// A list of strings.
+    Texts,
+    /// A list of some of these strings.
+    Choices(&'static [&'static str]),
+    /// An object of whole numbers, named by the caller.
+    Integers,
+    /// A list of objects with these fields.
+    Items(&'static [Argument]),
+    /// An object with whatever is in it; nothing inside is decoded or checked.
+    Raw,
+}
+
+impl Argument {
+    /// An argument that may be left out.
+    pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, about, required: false }
+    }
+
+    /// An argument that must be given.
+    pub(crate) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, about, required: true }
+    }
+
+    fn schema(&self) -> Value {
+        let mut schema = self.kind.schema();
+        schema.insert("description".to_owned(), self.about.into());
+        Value::Object(schema)
+    }
+}
+
+impl Kind {
+    /// What the argument must be, in words that follow "must be".
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Text => "a string".to_owned(),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Self::Integer { min, max: i64::MAX } => format!("a whole number from {min}"),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Budget => "a whole number from 200 to 10000".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Texts => "an array of strings".to_owned(),
+            Self::Choices(choices) => format!("an array of some of {}", choices.join(", ")),
+            Self::Integers => "an object of whole numbers".to_owned(),
+            Self::Items(_) => "an array of objects".to_owned(),
+            Self::Raw => "an object".to_owned(),
+        }
+    }
+
+    fn schema(self) -> Object {
+        let schema = match self {
+            Self::Text => json!({"type": "string"}),
+            Self::Choice(choices) => json!({"type": "string", "enum": choices}),
+            Self::Integer { min, max: i64::MAX } => json!({"type": "integer", "minimum": min}),
+            Self::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+            Self::Budget => json!({"type": "integer", "minimum": 200, "maximum": 10_000}),
+            Self::Flag => json!({"type": "boolean"}),
+            Self::Texts => json!({"type": "array", "items": {"type": "string"}}),
+            Self::Choices(choices) => {
+                json!({"type": "array", "items": {"type": "string", "enum": choices}})
+            }
+            Self::Integers => json!({"type": "object", "additionalProperties": {"type": "integer"}}),
+            Self::Items(fields) => json!({"type": "array", "items": object_schema(&[fields])}),
+            Self::Raw => json!({"type": "object"}),
+        };
+        match schema {
+            Value::Object(schema) => schema,
+            _ => Object::new(),
+        }
+    }
+}
+
+/// The JSON Schema of an object with these fields: flat, closed, without references, unions or formats, because
+/// several clients turn those into strings.
+pub(crate) fn object_schema(groups: &[&[Argument]]) -> Object {
+    let arguments = || groups.iter().copied().flatten();
+    let properties: Object =
+        arguments().map(|argument| (argument.name.to_owned(), argument.schema())).collect();
+    let required: Vec<&str> =
+        arguments().filter(|argument| argument.required).map(|argument| argument.name).collect();
+    let mut schema = Object::new();
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), required.into());
+    }
+    schema.insert("additionalProperties".to_owned(), false.into());
+    schema
+}
+
+/// One field of an answer.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its JSON Schema type.
+    pub json_type: &'static str,
+}
+
+impl Field {
+    /// A field.
+    pub(crate) const fn new(name: &'static str, json_type: &'static str) -> Self {
+        Self { name, json_type }
+    }
+}
+
+const COMMON_FIELDS: &[Field] = &[
+    Field::new("error", "object"),
+    Field::new("warnings", "array"),
+    Field::new("complete", "boolean"),
+    Field::new("scanned_to", "integer"),
+    Field::new("matched", "object"),
+    Field::new("next_cursor", "string"),
+    Field::new("next_steps", "array"),
+    Field::new("query_id", "string"),
+    Field::new("branch", "string"),
+    Field::new("head_position", "integer"),
+    Field::new("untrusted", "array"),
+];
+
+/// The JSON Schema of an answer: an object with `error` among its properties and nothing required.
+pub(crate) fn answer_schema(fields: &[Field]) -> Object {
+    let properties: Object = COMMON_FIELDS
+        .iter()
+        .chain(fields)
+        .map(|field| (field.name.to_owned(), json!({"type": field.json_type})))
+        .collect();
+    let mut schema = Object::new();
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema
+}
+
+/// The most rows one answer may be asked for.
+pub(crate) const LIMIT_MAX: i64 = 1_000;
+/// The rows of an answer when nothing else is asked for.
+pub(crate) const LIMIT_DEFAULT: usize = 50;
+
+/// Which events: the arguments that every reading tool shares.
+pub(crate) const FILTER: &[Argument] = &[
+    Argument::optional("entity_id", Kind::Text, "Entity; a trailing * means prefix"),
+    Argument::optional("event_type", Kind::Text, "Event type; a trailing * means prefix"),
+    Argument::optional("since", Kind::Text, "From this time: RFC 3339, a date, now-7d"),
+    Argument::optional("until", Kind::Text, "Before this time"),
+    Argument::optional("where", Kind::Texts, "Conditions, ANDed, like payload.total > 5"),
+    Argument::optional("as_of", Kind::Text, "Events that happened up to this time"),
+    Argument::optional("known_at", Kind::Text, "Events recorded up to this time"),
+    Argument::optional("as_of_position", POSITION, "Events up to this position"),
+    BRANCH,
+    Argument::optional("time_zone", Kind::Text, "IANA zone of dates and answers; UTC"),
+    Argument::optional("refine", Kind::Text, "query_id to start from; what you give replaces"),
+    Argument::optional("clear", Kind::Texts, "Arguments to drop from the refined query"),
+];
+
+/// How many rows, and going on.
+pub(crate) const PAGE: &[Argument] = &[
+    Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most rows; 50"),
+    Argument::optional("cursor", Kind::Text, "next_cursor of an answer; send it alone"),
+];
+
+/// How rows are shown.
+pub(crate) const FORMAT: &[Argument] = &[Argument::optional(
+    "response_format",
+    Kind::Choice(&["concise", "detailed"]),
+    "concise: a table; detailed: whole events",
+)];
+
+/// How large the answer may be.
+pub(crate) const BUDGET: &[Argument] =
+    &[Argument::optional("max_tokens", Kind::Budget, "Size of the answer in tokens; 5000")];
+
+/// The branch to read.
+pub(crate) const BRANCH: Argument = Argument::optional("branch", Kind::Text, "Branch; main");
+
+/// A position in a branch.
+pub(crate) const POSITION: Kind = Kind::Integer { min: 0, max: i64::MAX };

@@ -1,0 +1,269 @@
+//! What happens between a call and its answer, whatever the tool: arguments, refining, cursors, the branch, the budget.
+
+use serde_json::Value;
+
+use super::answer::error_answer;
+use super::argument::{Kind, LIMIT_DEFAULT};
+use super::arguments::{Arguments, example};
+use super::budget::TOKENS_DEFAULT;
+use super::cursor::Cursor;
+use super::{Answer, Object, TOOLS, Tool};
+use crate::engine::{Caller, Engine, Query, QueryId, nearest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp, quote};
+use crate::store::Snapshot;
+
+/// The one branch there is.
+const MAIN: &str = "main";
+
+/// One call of a tool, its arguments decoded, refined and complete.
+pub(crate) struct Call<'a> {
+    /// The store and its rules.
+    pub engine: &'a Engine,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The tool.
+    pub tool: &'static Tool,
+    /// The arguments, without `cursor`, `refine`, `clear` and `max_tokens`, which are dealt with.
+    pub arguments: Arguments,
+    /// The page that is asked for, when it is not the first.
+    pub cursor: Option<Cursor>,
+    /// The query's name.
+    pub query: QueryId,
+    /// What `now` means in this call.
+    pub now: Timestamp,
+    /// The size of the answer in tokens.
+    pub tokens_max: usize,
+    /// What the reader should know, so far.
+    pub warnings: Vec<String>,
+}
+
+/// Calls the tool with that name.
+pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller) -> Answer {
+    let Some(tool) = TOOLS.iter().find(|tool| tool.name == name) else {
+        return error_answer(&unknown_tool(name), &[], TOKENS_DEFAULT);
+    };
+    run(engine, tool, given, caller)
+}
+
+/// Calls a tool.
+pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: &Caller) -> Answer {
+    let mut call = match Call::prepare(engine, tool, given, caller) {
+        Ok(call) => call,
+        Err(error) => return error_answer(&error, &[], TOKENS_DEFAULT),
+    };
+    let reply = (tool.run)(&mut call);
+    let warnings = std::mem::take(&mut call.warnings);
+    match reply {
+        Err(error) => error_answer(&error, &warnings, call.tokens_max),
+        Ok(mut reply) => {
+            reply.warnings.splice(0..0, warnings);
+            let query = call.remember();
+            reply.finish(query, call.tokens_max)
+        }
+    }
+}
+
+fn unknown_tool(name: &str) -> Error {
+    let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+    let near = nearest(name, names.iter().copied(), 1);
+    let remedy = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    let message = format!("call {}: there is no such tool{remedy}", quote(name));
+    Error::new(ErrorKind::NotFound, "unknown_tool", message).with("tools", names)
+}
+
+impl<'a> Call<'a> {
+    fn prepare(engine: &'a Engine, tool: &'static Tool, given: &Object, caller: &'a Caller) -> Result<Self> {
+        let mut arguments = Arguments::decode(tool, given)?;
+        let (tokens_max, warning) = arguments.tokens_max();
+        let mut call = Self {
+            engine,
+            caller,
+            tool,
+            cursor: None,
+            query: QueryId::from_number(0),
+            now: engine.clock().now(),
+            tokens_max,
+            warnings: warning.into_iter().collect(),
+            arguments: Arguments::default(),
+        };
+        arguments.object_mut().shift_remove("max_tokens");
+        call.arguments = if let Some(cursor) = arguments.object_mut().shift_remove("cursor") {
+            call.continued(cursor.as_str().unwrap_or_default(), arguments)?
+        } else if arguments.has("refine") || arguments.has("clear") {
+            call.refined(arguments)?
+        } else {
+            arguments
+        };
+        call.arguments.check_required(tool)?;
+        call.check_branch()?;
+        let canonical = canonical(tool, call.arguments.object());
+        call.query = QueryId::of(tool.name, &Value::Object(canonical).to_string());
+        Ok(call)
+    }
+
+    /// The arguments of the query that a cursor continues.
+    fn continued(&mut self, text: &str, beside: Arguments) -> Result<Arguments> {
+        let cursor = Cursor::decode(text)?;
+        self.cursor = Some(cursor);
+        self.now = cursor.now.unwrap_or(self.now);
+        let given = canonical(self.tool, beside.object());
+        if QueryId::of(self.tool.name, &Value::Object(given.clone()).to_string()) == cursor.query {
+            return Ok(beside);
+        }
+        let known = self.engine.queries().recall(&cursor.query.to_string(), self.engine.clock().now());
+        let Some(query) = known else {
+            let message = "go on from the cursor: its query is no longer remembered (7 days); send the query's \
+                           arguments beside it, or start again without cursor";
+            return Err(Error::new(ErrorKind::NotFound, "cursor_expired", message));
+        };
+        if query.tool != self.tool.name {
+            let message = format!("go on from the cursor: it belongs to {}; call that", quote(&query.tool));
+            return Err(Error::invalid("cursor_mismatch", message).with("argument", "cursor"));
+        }
+        // Defaults are in neither: one that is spelled out beside the cursor is no difference.
+        let differs = |name: &&String| given.get(*name) != query.arguments.get(*name);
+        let named = beside.object().keys().find(differs);
+        match named {
+            None => Ok(Arguments::trusted(query.arguments)),
+            Some(name) => {
+                let message = format!(
+                    "go on from the cursor: {name} differs from the query it continues; send cursor alone, or \
+                     start again without it"
+                );
+                Err(Error::invalid("cursor_mismatch", message).with("argument", name.as_str()))
+            }
+        }
+    }
+
+    /// The arguments that come from refining an earlier query: given ones replace, `where` adds, `clear` drops.
+    fn refined(&mut self, mut given: Arguments) -> Result<Arguments> {
+        let Some(id) = given.text("refine").map(str::to_owned) else {
+            let message = "clear arguments: there is no query to clear them from; give refine a query_id";
+            return Err(Error::invalid("nothing_to_refine", message).with("argument", "clear"));
+        };
+        let query = self.engine.queries().recall(&id, self.engine.clock().now()).ok_or_else(|| {
+            let message = format!(
+                "refine {}: no such query_id is remembered (7 days); send the arguments themselves",
+                quote(&id)
+            );
+            Error::new(ErrorKind::NotFound, "unknown_query_id", message).with("example", example(self.tool))
+        })?;
+        let clear: Vec<String> = given.texts("clear").into_iter().map(str::to_owned).collect();
+        for name in &clear {
+            if self.tool.argument(name).is_none() {
+                let message = format!("clear {}: {} has no such argument", quote(name), self.tool.name);
+                return Err(Error::invalid("unknown_argument", message).with("argument", "clear"));
+            }
+        }
+        given.object_mut().shift_remove("refine");
+        given.object_mut().shift_remove("clear");
+        let mut refined = Object::new();
+        for (name, value) in query.arguments {
+            if clear.contains(&name) {
+                continue;
+            }
+            if self.tool.argument(&name).is_none() {
+                self.warnings
+                    .push(format!("{name} of {id} was left out: {} has no such argument", self.tool.name));
+                continue;
+            }
+            refined.insert(name, value);
+        }
+        for (name, value) in given.object().clone() {
+            match (refined.get_mut(&name), value) {
+                (Some(Value::Array(before)), Value::Array(added)) if name == "where" => before.extend(added),
+                (_, value) => {
+                    refined.insert(name, value);
+                }
+            }
+        }
+        Ok(Arguments::trusted(refined))
+    }
+
+    fn check_branch(&self) -> Result<()> {
+        match self.arguments.text("branch") {
+            None | Some(MAIN) => Ok(()),
+            Some(other) => {
+                let message = format!("use branch {}: there is no such branch; there is main", quote(other));
+                Err(Error::new(ErrorKind::NotFound, "unknown_branch", message).with("branches", vec![MAIN]))
+            }
+        }
+    }
+
+    /// What the store holds now, or held when the first page was read.
+    ///
+    /// # Errors
+    /// `Conflict` (`cursor_expired`) when positions were lost since that page was read.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        let snapshot = self.engine.store().snapshot();
+        match self.cursor {
+            None => Ok(snapshot),
+            Some(cursor) if cursor.epoch == snapshot.epoch() => Ok(snapshot.up_to(cursor.bound)),
+            Some(cursor) => {
+                let message = format!(
+                    "go on from the cursor: it is of epoch {} but the branch is at {}, because a crash lost \
+                     unsynced events; start again without cursor",
+                    cursor.epoch,
+                    snapshot.epoch()
+                );
+                Err(Error::new(ErrorKind::Conflict, "cursor_expired", message))
+            }
+        }
+    }
+
+    /// A cursor for this query from the view `snapshot`; its place is still open.
+    pub(crate) fn cursor_for(&self, snapshot: &Snapshot, descending: bool) -> Cursor {
+        let is_relative = |name: &&str| self.arguments.text(name).is_some_and(|text| text.contains("now"));
+        let relative = ["since", "until", "as_of", "known_at"].iter().any(is_relative);
+        Cursor {
+            query: self.query,
+            epoch: snapshot.epoch(),
+            bound: self.cursor.map_or_else(|| snapshot.head(), |cursor| cursor.bound),
+            place: Position::ZERO,
+            descending,
+            now: relative.then_some(self.now),
+        }
+    }
+
+    /// The most rows that were asked for.
+    pub(crate) fn limit(&self) -> usize {
+        self.arguments.count("limit").unwrap_or(LIMIT_DEFAULT)
+    }
+
+    /// Whether whole events were asked for.
+    pub(crate) fn is_detailed(&self) -> bool {
+        self.arguments.text("response_format") == Some("detailed")
+    }
+
+    fn remember(&self) -> Option<QueryId> {
+        self.tool.argument("refine")?;
+        let arguments = canonical(self.tool, self.arguments.object());
+        let query = Query { tool: self.tool.name.to_owned(), arguments };
+        self.engine.queries().remember(self.query, &query, self.engine.clock().now());
+        Some(self.query)
+    }
+}
+
+/// The arguments in order of their names, without those that say what holds anyway.
+fn canonical(tool: &Tool, arguments: &Object) -> Object {
+    let mut members: Vec<(&String, &Value)> =
+        arguments.iter().filter(|(name, value)| !is_default(tool, name, value)).collect();
+    members.sort_by_key(|(name, _)| *name);
+    members.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn is_default(tool: &Tool, name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("limit", value) => value.as_u64() == u64::try_from(LIMIT_DEFAULT).ok(),
+        ("branch", Value::String(text)) => text == MAIN,
+        ("time_zone", Value::String(text)) => text == "UTC",
+        (_, Value::Bool(flag)) => !flag,
+        (_, Value::Array(items)) => items.is_empty(),
+        (_, Value::String(text)) => match tool.argument(name).map(|argument| argument.kind) {
+            Some(Kind::Choice(choices)) => choices.first() == Some(&text.as_str()),
+            _ => false,
+        },
+        _ => false,
+    }
+}
