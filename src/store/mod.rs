@@ -19,6 +19,7 @@ mod options;
 mod read;
 mod snapshot;
 mod verify;
+mod view;
 
 pub use append::{Append, AppendCondition, Appended, StoredEvent};
 pub use feed::Feed;

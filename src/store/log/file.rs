@@ -100,6 +100,12 @@ impl LogFile {
         }
     }
 
+    /// The offset behind the frame that holds the record at `offset`; `None` when there is none.
+    pub(crate) fn end_of(&self, offset: u32) -> Option<u64> {
+        let (_, frame, start) = self.record(offset)?;
+        Some(start as u64 + u64::from(frame.len))
+    }
+
     /// The first position and the attributes of the frame that holds the record at `offset`.
     pub(crate) fn frame_of(&self, offset: u32) -> Result<(FrameHeader, Attrs)> {
         let (_, frame, start) = self.record(offset).ok_or_else(|| self.damaged(self.first(), offset))?;

@@ -1,4 +1,19 @@
-//! Reading many events: a [`Scan`] says what is wanted, a [`ScanPlan`] how it is found, a [`Page`] what was found.
+//! *Which events are these?* A [`Scan`] says what is wanted, a [`ScanPlan`] how it is found, a [`Page`] what was found.
+//!
+//! Useful for: reading many events, page by page, over a [`Snapshot`](super::Snapshot). Not for: conditions on
+//! payloads to be answered without reading; only entities, types and times are indexed.
+//!
+//! A scan goes recipe → bound plan → page: [`Scan`] → the `walk` over stretches with the `candidates` of each → the
+//! `page` that reads them and lets the filter decide.
+//!
+//! **Invariant:** order is position, and the pages of one snapshot joined are the matches, each once.
+#![expect(clippy::cast_possible_truncation, reason = "candidates are counted in hundreds")]
+
+mod candidates;
+mod page;
+mod walk;
+
+pub(super) use page::page;
 
 use std::time::Duration;
 

@@ -1,0 +1,34 @@
+//! Where index files lie and what they are called: `<first>-<last>.index` and `.rows`, twenty digits each.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::IndexFile;
+use crate::event::Position;
+use crate::store::disk::Disk;
+
+/// The directory of a branch's index files.
+pub(crate) fn index_dir(branch: &Path) -> PathBuf {
+    branch.join("index")
+}
+
+/// The name of the index file of these positions.
+pub(crate) fn file_name(first: Position, last: Position) -> String {
+    format!("{:020}-{:020}.index", first.get(), last.get())
+}
+
+/// Every index file in `dir` that can be opened, in order of first positions.
+///
+/// One that cannot is left out and reported: the log holds all that it would say.
+pub(crate) fn list_indexes(disk: &dyn Disk, dir: &Path) -> Vec<Arc<IndexFile>> {
+    let paths = disk.list(dir).unwrap_or_default();
+    let indexes = paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "index"));
+    let opened = indexes.filter_map(|path| match IndexFile::open(disk, path) {
+        Ok(index) => Some(Arc::new(index)),
+        Err(error) => {
+            tracing::warn!("failed to {error}; reading the log instead");
+            None
+        }
+    });
+    opened.collect()
+}

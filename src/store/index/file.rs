@@ -1,0 +1,347 @@
+//! *What is in an older stretch of the log?* One immutable, mapped index file.
+//!
+//! **Invariant:** opening reads the header only, whatever the size. A section is proved by its checksum when it is
+//! first used and checked for bounds ever after: a damaged file gives `Corrupt`, never a panic or a wrong event.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use fst::{IntoStreamer, Streamer};
+
+use super::format::{
+    Header, ROWS_HEADER_BYTES, SECTIONS, Section, TYPE_BYTES, check_rows, rows_are_whole, time_at, u32_at,
+};
+use super::postings::{List, Malformed, Rank, Span, take_varint};
+use super::{EntityKey, NameKind, bloom, hashes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp, Version};
+use crate::store::disk::Disk;
+use crate::store::read::Order;
+
+/// An open index file and its rows.
+pub(crate) struct IndexFile {
+    path: PathBuf,
+    name: String,
+    header: Header,
+    bytes: Bytes,
+    rows: Bytes,
+    proofs: [Proof; SECTIONS],
+    rows_proof: Proof,
+    streams: OnceLock<fst::Map<Bytes>>,
+}
+
+/// Whether a checksum was found right; asked once.
+#[derive(Default)]
+struct Proof(OnceLock<bool>);
+
+impl Proof {
+    fn holds(&self, check: impl FnOnce() -> bool) -> bool {
+        *self.0.get_or_init(check)
+    }
+}
+
+/// Where the list of a name lies: its offset in the postings and its length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListPlace {
+    pub at: usize,
+    pub count: u32,
+}
+
+impl IndexFile {
+    /// Opens the index file at `path` and the rows file beside it.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot be opened, `Corrupt` when their headers are not what was written.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self> {
+        let rows_path = path.with_extension("rows");
+        let (bytes, rows) = (map(disk, path)?, map(disk, &rows_path)?);
+        let header = Header::decode(&bytes).map_err(|reason| damaged(path, reason))?;
+        check_rows(&rows, header.first, header.last).map_err(|reason| damaged(&rows_path, reason))?;
+        let name = name_of(path);
+        Ok(Self {
+            path: path.to_owned(),
+            name,
+            header,
+            bytes,
+            rows,
+            proofs: Default::default(),
+            rows_proof: Proof::default(),
+            streams: OnceLock::new(),
+        })
+    }
+
+    /// Proves every checksum.
+    ///
+    /// # Errors
+    /// What is damaged, as a sentence fragment.
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        for section in Section::ALL {
+            let place = self.place(section);
+            let sound = self.raw(section).is_some_and(|bytes| crc32c::crc32c(bytes) == place.crc);
+            if !sound {
+                return Err(format!(
+                    "section {} of {} at offset {} is not what was written",
+                    section.name(),
+                    self.name,
+                    place.offset
+                ));
+            }
+        }
+        if rows_are_whole(&self.rows) {
+            Ok(())
+        } else {
+            Err(format!("the rows of {} are not what was written", self.name))
+        }
+    }
+
+    /// The file's name, without its directory.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn first(&self) -> Position {
+        self.header.first
+    }
+
+    pub(crate) fn last(&self) -> Position {
+        self.header.last
+    }
+
+    /// The offset behind the last position's frame in its log file.
+    pub(crate) fn log_end(&self) -> u64 {
+        self.header.log_end
+    }
+
+    /// When the last position was recorded.
+    pub(crate) fn last_recorded_at(&self) -> Timestamp {
+        self.header.recorded.1
+    }
+
+    /// Removes both files; those who have them open read on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk fails.
+    pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<()> {
+        let removed = disk.remove(&self.path).and_then(|()| disk.remove(&self.path.with_extension("rows")));
+        removed.map_err(|error| {
+            let message = format!("remove index file {}", self.path.display());
+            Error::new(ErrorKind::Unavailable, "index_not_removed", message).caused_by(error)
+        })
+    }
+
+    /// The bytes of both files.
+    pub(crate) fn size(&self) -> u64 {
+        (self.bytes.len() + self.rows.len()) as u64
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Fails when the rows are not what was written; a single row needs no proof, for its record proves itself.
+    pub(super) fn prove_rows(&self) -> Result<()> {
+        if self.rows_proof.holds(|| rows_are_whole(&self.rows)) { Ok(()) } else { Err(self.corrupt("rows")) }
+    }
+
+    pub(super) fn row(&self, row: u32) -> Option<u32> {
+        u32_at(&self.rows, ROWS_HEADER_BYTES + row as usize * 4)
+    }
+
+    /// The place of an entity's list, with the version of its first event here.
+    pub(super) fn entity(&self, entity: EntityKey<'_>) -> Result<Option<(ListPlace, Version)>> {
+        if !bloom::may_contain(self.section(Section::Bloom)?, entity.hash) {
+            return Ok(None);
+        }
+        match self.streams()?.get(entity.name) {
+            Some(at) => self.entity_at(at).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn entity_at(&self, at: u64) -> Result<(ListPlace, Version)> {
+        let postings = self.section(Section::StreamPostings)?;
+        let read = || {
+            let mut at = usize::try_from(at).map_err(|_| Malformed)?;
+            let first_version = take_varint(postings, &mut at)?;
+            let count = u32::try_from(take_varint(postings, &mut at)?).map_err(|_| Malformed)?;
+            Ok((ListPlace { at, count }, Version::new(first_version)))
+        };
+        read().map_err(|Malformed| self.corrupt(Section::StreamPostings.name()))
+    }
+
+    /// Calls `each` with every entity that has the prefix, in order of names, until it says no.
+    pub(super) fn entities(
+        &self,
+        prefix: &str,
+        mut each: impl FnMut(&str, ListPlace, Version) -> Result<bool>,
+    ) -> Result<()> {
+        let mut stream = self.streams()?.range().ge(prefix).into_stream();
+        while let Some((name, at)) = stream.next() {
+            if !name.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            let name = std::str::from_utf8(name).map_err(|_| self.corrupt(Section::Streams.name()))?;
+            let (place, first_version) = self.entity_at(at)?;
+            if !each(name, place, first_version)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a type's list.
+    pub(super) fn event_type(&self, name: &str) -> Result<Option<ListPlace>> {
+        let at = self.first_type_from(name)?;
+        Ok(self.type_at(at)?.filter(|found| found.0 == name).map(|found| found.1))
+    }
+
+    /// Calls `each` with every type that has the prefix, in order of names, until it says no.
+    pub(super) fn types(
+        &self,
+        prefix: &str,
+        mut each: impl FnMut(&str, ListPlace) -> Result<bool>,
+    ) -> Result<()> {
+        let mut at = self.first_type_from(prefix)?;
+        while let Some((name, place)) = self.type_at(at)? {
+            if !name.starts_with(prefix) || !each(name, place)? {
+                break;
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// The number of the first type whose name is not less than `name`.
+    fn first_type_from(&self, name: &str) -> Result<u32> {
+        let (mut low, mut high) = (0, u32_at(self.section(Section::Types)?, 0).unwrap_or_default());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.type_at(middle)? {
+                Some((found, _)) if found < name => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    fn type_at(&self, number: u32) -> Result<Option<(&str, ListPlace)>> {
+        let types = self.section(Section::Types)?;
+        if number >= u32_at(types, 0).unwrap_or_default() {
+            return Ok(None);
+        }
+        let read = || {
+            let field = |index: usize| u32_at(types, 4 + number as usize * TYPE_BYTES + index * 4);
+            let name_at = field(0)? as usize;
+            let name = std::str::from_utf8(types.get(name_at..name_at + field(1)? as usize)?).ok()?;
+            Some((name, ListPlace { count: field(2)?, at: field(3)? as usize }))
+        };
+        read().map(Some).ok_or_else(|| self.corrupt(Section::Types.name()))
+    }
+
+    pub(super) fn rank(&self, kind: NameKind, place: ListPlace, through: u32) -> Result<Rank> {
+        let section = postings_of(kind);
+        self.list(section, place)?.rank(through).map_err(|Malformed| self.corrupt(section.name()))
+    }
+
+    pub(super) fn chunk(
+        &self,
+        kind: NameKind,
+        place: ListPlace,
+        span: Span,
+        order: Order,
+        max: usize,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        let section = postings_of(kind);
+        let list = self.list(section, place)?;
+        list.chunk(span, order, max, out).map_err(|Malformed| self.corrupt(section.name()))
+    }
+
+    fn list(&self, section: Section, place: ListPlace) -> Result<List<'_>> {
+        let bytes = self.section(section)?.get(place.at..).ok_or_else(|| self.corrupt(section.name()))?;
+        Ok(List::new(bytes, place.count))
+    }
+
+    pub(super) fn ids(&self, hash: u64, each: impl FnMut(u32)) -> Result<()> {
+        let ids = self.section(Section::Ids)?;
+        hashes::look_up(ids, hash, each).map_err(|Malformed| self.corrupt(Section::Ids.name()))
+    }
+
+    pub(super) fn calls(&self, hash: u64, each: impl FnMut(u32)) -> Result<()> {
+        let calls = self.section(Section::Calls)?;
+        hashes::look_up(calls, hash, each).map_err(|Malformed| self.corrupt(Section::Calls.name()))
+    }
+
+    /// The smallest and the greatest timestamp of each 1,024 positions.
+    pub(super) fn times(&self) -> Result<impl Iterator<Item = (Timestamp, Timestamp)>> {
+        let blocks = self.section(Section::Times)?.chunks_exact(16);
+        Ok(blocks.filter_map(|block| Some((time_at(block, 0)?, time_at(block, 8)?))))
+    }
+
+    fn streams(&self) -> Result<&fst::Map<Bytes>> {
+        if let Some(streams) = self.streams.get() {
+            return Ok(streams);
+        }
+        let bytes = self.bytes.slice_ref(self.section(Section::Streams)?);
+        let map =
+            fst::Map::new(bytes).map_err(|error| self.corrupt(Section::Streams.name()).caused_by(error))?;
+        Ok(self.streams.get_or_init(|| map))
+    }
+
+    /// A section that was proved, now or before.
+    fn section(&self, section: Section) -> Result<&[u8]> {
+        let bytes = self.raw(section).unwrap_or_default();
+        let crc = self.place(section).crc;
+        match self.proofs.get(section as usize) {
+            Some(proof) if proof.holds(|| crc32c::crc32c(bytes) == crc) => Ok(bytes),
+            _ => Err(self.corrupt(section.name())),
+        }
+    }
+
+    fn raw(&self, section: Section) -> Option<&[u8]> {
+        let place = self.place(section);
+        self.bytes.get(place.offset as usize..(place.offset + place.len) as usize)
+    }
+
+    fn place(&self, section: Section) -> super::format::Place {
+        self.header.places.get(section as usize).copied().unwrap_or_default()
+    }
+
+    /// The error for a section that is not what was written.
+    pub(super) fn corrupt(&self, section: &str) -> Error {
+        let message = format!(
+            "read index file {}: its {section} are not what was written; close the store, remove the file and reopen: \
+             it is built anew from the log",
+            self.path.display()
+        );
+        Error::new(ErrorKind::Corrupt, "index_damaged", message)
+            .with("file", self.name.clone())
+            .with("section", section)
+            .with("first_position", self.header.first.get())
+            .with("last_position", self.header.last.get())
+    }
+}
+
+fn postings_of(kind: NameKind) -> Section {
+    match kind {
+        NameKind::Entity => Section::StreamPostings,
+        NameKind::EventType => Section::TypePostings,
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn map(disk: &dyn Disk, path: &Path) -> Result<Bytes> {
+    disk.open(path, false).and_then(|file| file.map()).map_err(|error| {
+        let message = format!("open index file {}", path.display());
+        Error::new(ErrorKind::Unavailable, "index_not_opened", message).caused_by(error)
+    })
+}
+
+fn damaged(path: &Path, reason: &str) -> Error {
+    let message = format!("open index file {}: {reason}; run `allsource verify`", path.display());
+    Error::new(ErrorKind::Corrupt, "index_damaged", message).with("file", name_of(path))
+}

@@ -1,0 +1,148 @@
+//! *Which one event, which one call?* Look-ups that end at one record.
+//!
+//! **Invariant:** what was found through a hash is given only after the record itself was read and compared.
+
+use std::collections::BTreeSet;
+
+use super::{CallFrame, Snapshot};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EntityId, Event, EventId, IdempotencyKey, Position, Text, Timestamp};
+use crate::store::index::{hash_of, hash_of_id};
+use crate::store::log::generated_position;
+use crate::store::options::Mode;
+use crate::store::view::Range;
+
+pub(super) fn event(snapshot: &Snapshot, position: Position) -> Result<Option<Event>> {
+    match locate(snapshot, position) {
+        Some((range, row)) => event_in(range, row).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn event_by_id(snapshot: &Snapshot, event_id: &EventId) -> Result<Option<Event>> {
+    let means = |event: &Event| event.event_id == *event_id;
+    if let Some(position) = generated_position(event_id, snapshot.id_key)
+        && let Some((range, row)) = locate(snapshot, position)
+        && let Some(event) = readable(snapshot, event_in(range, row))?.filter(means)
+    {
+        return Ok(Some(event));
+    }
+    let hash = hash_of_id(event_id);
+    for range in snapshot.ranges().iter().rev() {
+        let cut = range.index.row_of(snapshot.head);
+        for row in range.index.ids(hash)?.into_iter().filter(|&row| row <= cut) {
+            if let Some(event) = readable(snapshot, event_in(range, row))?.filter(means) {
+                return Ok(Some(event));
+            }
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn call(snapshot: &Snapshot, key: &IdempotencyKey) -> Result<Option<Position>> {
+    let hash = hash_of(key.as_str().as_bytes());
+    for range in snapshot.ranges().iter().rev() {
+        let cut = range.index.row_of(snapshot.head);
+        for row in range.index.calls(hash)?.into_iter().filter(|&row| row <= cut) {
+            let found = range.log.call_of(range.index.offset(row).unwrap_or_default());
+            if let Some(Some((found, first))) = readable(snapshot, found)?
+                && found == *key
+            {
+                return Ok(Some(first));
+            }
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn frame_of(snapshot: &Snapshot, position: Position) -> Result<CallFrame> {
+    let Some((range, row)) = locate(snapshot, position) else {
+        let message =
+            format!("read the frame of position {position}: the last position is {}", snapshot.head);
+        return Err(Error::new(ErrorKind::NotFound, "no_such_position", message));
+    };
+    let (frame, attrs) = range.log.frame_of(range.index.offset(row).unwrap_or_default())?;
+    Ok(CallFrame { last: frame.last_position(), recorded_at: frame.recorded_at, attrs })
+}
+
+pub(super) fn entity_ids(snapshot: &Snapshot, prefix: &str, max: usize) -> Result<Vec<EntityId>> {
+    let mut names = BTreeSet::new();
+    for range in snapshot.ranges() {
+        names.extend(range.index.entity_ids(prefix, range.index.row_of(snapshot.head), max)?);
+        while names.len() > max {
+            names.pop_last();
+        }
+    }
+    Ok(names.into_iter().map(|name| EntityId::trusted(Text::from(name))).collect())
+}
+
+/// The cut is found by halving: `recorded_at` rises from frame to frame. Damaged rows are taken to be as old as
+/// the readable row before them.
+pub(super) fn position_known_at(snapshot: &Snapshot, time: Timestamp) -> Result<Position> {
+    let begins = |range: &&std::sync::Arc<Range>| range.index.recorded().is_some_and(|times| times.0 <= time);
+    let Some(range) = snapshot.ranges().iter().rev().find(begins) else { return Ok(Position::ZERO) };
+    let index = &range.index;
+    let last = index.last().min(snapshot.head);
+    if index.recorded().is_some_and(|times| times.1 <= time) {
+        return Ok(last);
+    }
+    index.prove_rows()?;
+    let (mut low, mut high) = (0, index.row_of(last).saturating_add(1));
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        match recorded_before(snapshot, range, low, middle)? {
+            Some((row, recorded_at)) if recorded_at > time => high = row,
+            _ => low = middle,
+        }
+    }
+    Ok(index.position_of(low))
+}
+
+/// The last readable row in `(low, row]`, and when it was recorded.
+fn recorded_before(
+    snapshot: &Snapshot,
+    range: &Range,
+    low: u32,
+    row: u32,
+) -> Result<Option<(u32, Timestamp)>> {
+    for row in (low + 1..=row).rev() {
+        let offset = range.index.offset(row).unwrap_or_default();
+        if let Some(recorded_at) = readable(snapshot, range.log.recorded_at(offset))? {
+            return Ok(Some((row, recorded_at)));
+        }
+    }
+    Ok(None)
+}
+
+/// The stretch and the row of a position up to the head.
+fn locate(snapshot: &Snapshot, position: Position) -> Option<(&Range, u32)> {
+    if position == Position::ZERO || position > snapshot.head {
+        return None;
+    }
+    let ranges = snapshot.ranges();
+    let at = ranges.partition_point(|range| range.index.first() <= position).checked_sub(1)?;
+    let range = ranges.get(at)?;
+    Some((range, range.index.row_of(position)))
+}
+
+fn event_in(range: &Range, row: u32) -> Result<Event> {
+    read_event(range, row, range.index.offset(row).unwrap_or_default())
+}
+
+/// Reads the record of a row at `offset`; 0 stands for damaged bytes.
+pub(crate) fn read_event(range: &Range, row: u32, offset: u32) -> Result<Event> {
+    let position = range.index.position_of(row);
+    range.log.event(position, offset).or_else(|error| {
+        range.index.prove_rows()?;
+        Err(error)
+    })
+}
+
+/// Damage is read around with [`Mode::Read`] and an error with [`Mode::Write`].
+fn readable<T>(snapshot: &Snapshot, read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::Corrupt && snapshot.mode == Mode::Read => Ok(None),
+        Err(error) => Err(error),
+    }
+}

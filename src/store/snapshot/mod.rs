@@ -1,0 +1,189 @@
+//! *What does the store hold, at one moment?* A pinned view of a branch: it does not change while it is held.
+//!
+//! Useful for: every read. Not for: waiting for what comes next ([`Feed`](super::Feed)).
+//!
+//! **Invariant:** a position beyond the head is invisible, although the in-memory index may hold it already.
+
+mod heads;
+mod lookup;
+mod stats;
+
+use std::sync::Arc;
+
+pub(crate) use lookup::read_event;
+pub use stats::{StoreStats, TypeCount};
+
+use super::index::HeadCache;
+use super::log::{Attrs, generated_id};
+use super::options::{Mode, Options};
+use super::read::{Page, Scan, ScanLimits, page};
+use super::view::{Range, View};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::event::{EntityId, Event, EventId, Filter, IdempotencyKey, Position, Timestamp, Version};
+
+/// A pinned view of a branch up to a position.
+#[derive(Clone)]
+pub struct Snapshot {
+    view: Arc<View>,
+    head: Position,
+    epoch: u64,
+    id_key: u64,
+    heads: Arc<HeadCache>,
+    clock: Arc<dyn Clock>,
+    mode: Mode,
+}
+
+/// The last event of an entity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its version.
+    pub version: Version,
+    /// Its position.
+    pub position: Position,
+}
+
+/// The frame that holds an event: what one call stored.
+pub(crate) struct CallFrame {
+    /// The position of its last event.
+    pub last: Position,
+    /// When it was committed.
+    pub recorded_at: Timestamp,
+    /// What it says of the call.
+    pub attrs: Attrs,
+}
+
+impl Snapshot {
+    /// Pins `view` up to `head`; the view may hold more.
+    pub(crate) fn new(
+        view: Arc<View>,
+        head: Position,
+        epoch: u64,
+        id_key: u64,
+        heads: Arc<HeadCache>,
+        options: &Options,
+    ) -> Self {
+        let (clock, mode) = (Arc::clone(&options.clock), options.mode);
+        Self { view, head, epoch, id_key, heads, clock, mode }
+    }
+
+    /// The last position in this view.
+    pub fn head(&self) -> Position {
+        self.head
+    }
+
+    /// Raised whenever an open lost positions; cursors carry it, and one of an older epoch is refused.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The same view, ending at `position` at the latest.
+    #[must_use]
+    pub fn up_to(&self, position: Position) -> Self {
+        Self { head: self.head.min(position), ..self.clone() }
+    }
+
+    /// The last position that was recorded at or before `time`: the cut of a `known_at` read.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn position_known_at(&self, time: Timestamp) -> Result<Position> {
+        lookup::position_known_at(self, time)
+    }
+
+    /// The event at a position; `None` beyond the head.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn event(&self, position: Position) -> Result<Option<Event>> {
+        lookup::event(self, position)
+    }
+
+    /// The event with that id.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn event_by_id(&self, event_id: &EventId) -> Result<Option<Event>> {
+        lookup::event_by_id(self, event_id)
+    }
+
+    /// The last event of an entity; `None` when it has none.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn entity_head(&self, entity_id: &EntityId) -> Result<Option<Head>> {
+        heads::entity_head(self, entity_id.as_str())
+    }
+
+    /// The first position of the append with that idempotency key.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn call(&self, key: &IdempotencyKey) -> Result<Option<Position>> {
+        lookup::call(self, key)
+    }
+
+    /// One page of a scan.
+    ///
+    /// A page ends at the first of the limits that is met, but decides at least one event, and looks at the clock
+    /// only after each 256 candidates, so that every page makes progress. What it says of `complete` and
+    /// `scanned_to` is exact: the next page, from behind `scanned_to`, has no gap and no repeat.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written and the mode is [`Mode::Write`].
+    pub fn scan(&self, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
+        page(self, scan, limits)
+    }
+
+    /// How many events match, when the indexes alone can tell: for no condition, one entity, or one event type.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn count(&self, filter: &Filter) -> Result<Option<u64>> {
+        stats::count(self, filter)
+    }
+
+    /// Entity ids that begin with `prefix`, in order of bytes, at most `max`; ask for one more than you show to know
+    /// whether there are more.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn entity_ids(&self, prefix: &str, max: usize) -> Result<Vec<EntityId>> {
+        lookup::entity_ids(self, prefix, max)
+    }
+
+    /// Counts and ranges of the view.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub fn stats(&self) -> Result<StoreStats> {
+        stats::stats(self)
+    }
+
+    /// The frame that holds the event at `position`.
+    ///
+    /// # Errors
+    /// `NotFound` beyond the head, `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn frame_of(&self, position: Position) -> Result<CallFrame> {
+        lookup::frame_of(self, position)
+    }
+
+    /// The id that the store makes for an event without one.
+    pub(crate) fn generated_id(&self, recorded_at: Timestamp, position: Position) -> EventId {
+        generated_id(recorded_at, position, self.id_key)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The stretches that hold positions up to the head, oldest first.
+    pub(crate) fn ranges(&self) -> &[Arc<Range>] {
+        let visible = self.view.ranges.partition_point(|range| range.index.first() <= self.head);
+        self.view.ranges.get(..visible).unwrap_or_default()
+    }
+}

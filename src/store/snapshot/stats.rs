@@ -1,0 +1,163 @@
+//! *How much is there?* Counts and ranges from the indexes, without reading events.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::lookup::read_event;
+use super::{Snapshot, heads};
+use crate::error::Result;
+use crate::event::{EventType, Filter, NamePattern, Position, Text, Timestamp};
+use crate::store::index::{RangeIndex, TIME_BLOCK};
+use crate::store::view::Range;
+
+/// An event type and how often it occurs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeCount {
+    /// The type.
+    pub event_type: EventType,
+    /// How many events have it.
+    pub count: u64,
+}
+
+/// What a branch holds, from its indexes alone: the cost does not grow with the number of events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreStats {
+    /// Events.
+    pub events: u64,
+    /// Entities that have at least one event.
+    pub entities: u64,
+    /// Event types, most frequent first.
+    pub event_types: Vec<TypeCount>,
+    /// The earliest and the latest timestamp.
+    pub time_range: Option<(Timestamp, Timestamp)>,
+    /// When the last batch was committed.
+    pub last_recorded_at: Option<Timestamp>,
+    /// Bytes of log in use.
+    pub log_bytes: u64,
+    /// Bytes of index files.
+    pub index_bytes: u64,
+}
+
+pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
+    let mut stats = StoreStats { events: snapshot.head.get(), ..StoreStats::default() };
+    let mut types: HashMap<String, u64> = HashMap::new();
+    let mut times = None;
+    for range in snapshot.ranges() {
+        let cut = range.index.row_of(snapshot.head);
+        stats.entities += range.index.entities_born(cut)?;
+        range.index.type_counts(cut, |name, count| match types.get_mut(name) {
+            Some(total) => *total += u64::from(count),
+            None => drop(types.insert(name.to_owned(), u64::from(count))),
+        })?;
+        times = join(times, times_of(range, snapshot.head)?);
+        if let RangeIndex::File(file) = &range.index {
+            stats.index_bytes += file.size();
+        }
+    }
+    stats.event_types = types
+        .into_iter()
+        .filter(|&(_, count)| count > 0)
+        .map(|(name, count)| TypeCount { event_type: EventType::trusted(Text::from(name)), count })
+        .collect();
+    stats
+        .event_types
+        .sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.event_type.cmp(&b.event_type)));
+    stats.time_range = times;
+    stats.last_recorded_at = last_recorded_at(snapshot);
+    stats.log_bytes = log_bytes(snapshot);
+    Ok(stats)
+}
+
+/// How many events match, when the indexes alone can tell.
+pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>> {
+    let names = Filter {
+        entity_id: filter.entity_id.clone(),
+        event_type: filter.event_type.clone(),
+        ..Filter::default()
+    };
+    if *filter != names {
+        return Ok(None);
+    }
+    match (&filter.entity_id, &filter.event_type) {
+        (None, None) => Ok(Some(snapshot.head.get())),
+        (Some(NamePattern::Exact(entity)), None) => {
+            Ok(Some(heads::entity_head(snapshot, entity)?.map_or(0, |head| head.version.get())))
+        }
+        (None, Some(NamePattern::Exact(event_type))) => {
+            let mut count = 0;
+            for range in snapshot.ranges() {
+                if let Some(postings) = range.index.event_type(event_type)? {
+                    count += u64::from(postings.rank(range.index.row_of(snapshot.head))?.count);
+                }
+            }
+            Ok(Some(count))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The earliest and the latest timestamp of a stretch up to `head`.
+///
+/// Whole blocks of 1,024 rows are known; of the block in which the head lies at most 1,023 events are read.
+fn times_of(range: &Range, head: Position) -> Result<Option<(Timestamp, Timestamp)>> {
+    let index = &range.index;
+    let last = index.last();
+    if last <= head
+        && let Some(times) = index.time_range()
+    {
+        return Ok(Some(times));
+    }
+    let blocks = index.times()?;
+    // The in-memory index may have grown since: only rows that were there before its times were read count as whole.
+    let rows = index.row_of(last.min(head)).saturating_add(1);
+    let whole =
+        if last <= head && index.last() == last { blocks.len() } else { (rows / TIME_BLOCK) as usize };
+    let mut times = blocks
+        .iter()
+        .take(whole)
+        .filter(|block| block.0 <= block.1)
+        .copied()
+        .fold(None, |all, block| join(all, Some(block)));
+    for row in (whole as u32).saturating_mul(TIME_BLOCK)..rows {
+        if let Some(offset) = index.offset(row).filter(|&offset| offset != 0) {
+            let timestamp = read_event(range, row, offset)?.timestamp;
+            times = join(times, Some((timestamp, timestamp)));
+        }
+    }
+    Ok(times)
+}
+
+fn join(
+    one: Option<(Timestamp, Timestamp)>,
+    other: Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+        (one, other) => one.or(other),
+    }
+}
+
+fn last_recorded_at(snapshot: &Snapshot) -> Option<Timestamp> {
+    let range = snapshot.ranges().last()?;
+    let offset = range.index.offset(range.index.row_of(snapshot.head))?;
+    range.log.recorded_at(offset).ok()
+}
+
+/// The bytes in use of each log file: up to the end of the frame of its last position in view.
+fn log_bytes(snapshot: &Snapshot) -> u64 {
+    let ranges = snapshot.ranges();
+    let next = ranges.iter().skip(1).map(Some).chain([None]);
+    let last_of_file = ranges
+        .iter()
+        .zip(next)
+        .filter(|(range, next)| next.is_none_or(|next| !Arc::ptr_eq(&range.log, &next.log)));
+    last_of_file
+        .map(|(range, _)| match &range.index {
+            RangeIndex::File(file) if file.last() <= snapshot.head => file.log_end(),
+            index => {
+                let row = index.row_of(index.last().min(snapshot.head));
+                index.offset(row).and_then(|offset| range.log.end_of(offset)).unwrap_or_default()
+            }
+        })
+        .sum()
+}
