@@ -5,7 +5,6 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
-mod nearest;
 mod queries;
 
 use std::path::Path;
@@ -15,7 +14,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::disk::Disk;
 
-pub(crate) use nearest::nearest;
+pub(crate) use crate::event::nearest;
 pub(crate) use queries::{Queries, Query, QueryId};
 
 /// What a caller may change.
