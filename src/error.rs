@@ -126,6 +126,14 @@ impl Error {
         self
     }
 
+    /// The same error for another caller; the cause becomes part of the message.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let mut copy = Self::new(self.kind(), self.0.code.clone(), self.to_string());
+        copy.0.details.clone_from(&self.0.details);
+        copy
+    }
+
     /// What the caller should do.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -20,7 +20,7 @@
 //!  24  8  synced_through   every position up to here was durable when the frame was written
 //!  32  8  recorded_at      µs since 1970; greater than that of the frame before
 //!  40  4  attrs_len        bytes of attrs, 0 if there are none
-//!  44  4  zero
+//!  44  4  zero, which no JSON text can hold: a payload cannot pose as a frame
 //!  48     attrs            JSON: idempotency key, request hash, conditions
 //!         records          `count` of them, one after the other, to the end of the frame
 //!
@@ -153,7 +153,7 @@ impl FrameHeader {
             attrs_len: u32_at(bytes, 40),
         };
         let body = (header.len as usize).checked_sub(FRAME_HEADER_BYTES)?;
-        let possible = header.count > 0 && header.attrs_len as usize <= body;
+        let possible = header.count > 0 && header.attrs_len as usize <= body && u32_at(bytes, 44) == 0;
         (possible && u32_at(bytes, 4) == checksum(bytes)).then_some(header)
     }
 
@@ -267,13 +267,18 @@ impl FrameBuilder {
         self.bytes.len()
     }
 
+    /// The whole frame, once it is [stamped](Self::stamp).
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Where each record begins, in bytes from the start of the frame.
     pub(crate) fn records(&self) -> &[u32] {
         &self.records
     }
 
     /// Completes the frame: position and time, a version for each event, and the checksums.
-    pub(crate) fn stamp(&mut self, stamp: &FrameStamp, versions: &[Version]) -> &[u8] {
+    pub(crate) fn stamp(&mut self, stamp: &FrameStamp, versions: &[Version]) {
         for (&start, version) in self.records.iter().zip(versions) {
             let start = start as usize;
             let len = u32_at(&self.bytes, start) as usize;
@@ -295,7 +300,6 @@ impl FrameBuilder {
         put(&mut self.bytes, 32, &stamp.recorded_at.as_micros().to_le_bytes());
         let header_crc = checksum(self.bytes.get(..FRAME_HEADER_BYTES).unwrap_or_default());
         put(&mut self.bytes, 4, &header_crc.to_le_bytes());
-        &self.bytes
     }
 }
 

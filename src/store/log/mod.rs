@@ -7,9 +7,15 @@
 
 mod file;
 mod format;
+mod group;
+mod recovery;
+mod writer;
 
 pub(crate) use file::{Attrs, LogFile};
 pub(crate) use format::{
-    FILE_HEADER_BYTES, FileHeader, FrameBuilder, FrameHeader, FrameStamp, MAGIC, Record, RecordParts, ends,
-    generated_id, generated_position, record_bytes,
+    FILE_HEADER_BYTES, FileHeader, FrameBuilder, FrameHeader, FrameStamp, Record, RecordParts, ends, generated_id,
+    generated_position, record_bytes,
 };
+pub(crate) use group::{GroupCommit, Outcome};
+pub(crate) use recovery::{Boundary, Break, Checks, judge, records, walk};
+pub(crate) use writer::{LogEnd, create, file_name, log_dir};

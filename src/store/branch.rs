@@ -1,0 +1,281 @@
+//! A branch that is open: what its readers share, and what its one writer holds.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+
+use super::background::{Background, Job};
+use super::commit::Verdict;
+use super::index::{HeadCache, MemoryIndex, RangeIndex};
+use super::log::{FileHeader, GroupCommit, LogEnd, create, log_dir};
+use super::manifest::{Manifest, swap};
+use super::options::{Durability, Mode, Options, PlantedBug};
+use super::prepare::Prepared;
+use super::snapshot::Snapshot;
+use super::view::{Range, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp};
+
+/// A clock that is further behind the last time of recording is reported: 1 s.
+const CLOCK_BEHIND_US_MAX: i64 = 1_000_000;
+
+/// A branch that is open.
+pub(crate) struct Branch {
+    pub options: Options,
+    pub dir: PathBuf,
+    pub epoch: u64,
+    pub id_key: u64,
+    pub heads: Arc<HeadCache>,
+    pub queue: GroupCommit<Prepared, Result<Verdict>>,
+    pub writer: Mutex<Writer>,
+    pub manifest: Mutex<Manifest>,
+    pub background: Background,
+    view: ArcSwap<View>,
+    /// The last position that readers see.
+    head: AtomicU64,
+    /// The last position that survives a power cut.
+    durable: AtomicU64,
+    fault: OnceLock<Error>,
+    watch: Mutex<()>,
+    moved: Condvar,
+}
+
+/// What only the committer touches.
+pub(crate) struct Writer {
+    pub end: LogEnd,
+    pub memory: Arc<MemoryIndex>,
+    /// Where in the log file the in-memory index begins.
+    pub memory_from: u64,
+    pub next: Position,
+    pub recorded_at: Timestamp,
+    /// Set by the deliberate fault `AnswerBeforeSync` alone.
+    pub sync_is_due: bool,
+}
+
+/// What recovery found, from which a branch is made.
+pub(crate) struct Found {
+    pub view: View,
+    pub writer: Writer,
+    pub manifest: Manifest,
+    pub durable: Position,
+}
+
+impl Branch {
+    pub(crate) fn new(options: Options, dir: PathBuf, found: Found) -> Self {
+        let head = found.writer.next.previous().get();
+        Self {
+            heads: Arc::new(HeadCache::new(options.head_cache_entries_max)),
+            epoch: found.manifest.epoch,
+            id_key: found.manifest.id_key,
+            options,
+            dir,
+            queue: GroupCommit::default(),
+            writer: Mutex::new(found.writer),
+            manifest: Mutex::new(found.manifest),
+            background: Background::default(),
+            view: ArcSwap::from_pointee(found.view),
+            head: AtomicU64::new(head),
+            durable: AtomicU64::new(found.durable.get()),
+            fault: OnceLock::new(),
+            watch: Mutex::new(()),
+            moved: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        // Ordering: the head first. The view that is loaded after it holds every position up to that head.
+        let head = self.head();
+        let view = self.view.load_full();
+        Snapshot::new(view, head, self.epoch, self.id_key, Arc::clone(&self.heads), &self.options)
+    }
+
+    pub(crate) fn head(&self) -> Position {
+        Position::new(self.head.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        Position::new(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        self.fault.get().map(Error::copy)
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.options.mode == Mode::Read {
+            let message = "append: the store is open for reading only; open it for writing";
+            return Err(Error::new(ErrorKind::Denied, "read_only", message));
+        }
+        self.fault().map_or(Ok(()), Err)
+    }
+
+    /// Moves the head; under `Fsync` what is visible is durable.
+    pub(crate) fn advance(&self, head: Position) {
+        self.head.store(head.get(), Ordering::Release);
+        if self.options.durability == Durability::Fsync {
+            self.advance_durable(head);
+        }
+    }
+
+    pub(crate) fn advance_durable(&self, head: Position) {
+        self.durable.fetch_max(head.get(), Ordering::AcqRel);
+        drop(self.watch.lock());
+        self.moved.notify_all();
+    }
+
+    /// Waits until the durable head is beyond `after`, or `timeout` has passed; gives the durable head.
+    pub(crate) fn wait_durable(&self, after: Position, timeout: Duration) -> Position {
+        let mut watch = self.watch.lock();
+        while self.durable() <= after {
+            if self.moved.wait_for(&mut watch, timeout).timed_out() {
+                break;
+            }
+        }
+        self.durable()
+    }
+
+    /// Stops all writing for good: reads go on up to the durable head.
+    pub(crate) fn poison(&self, doing: &str, file: &str, error: &io::Error) -> Error {
+        let fault = self.fault_of(doing, file, error);
+        tracing::error!("{fault}");
+        let _ = self.fault.set(fault.copy());
+        self.head.store(self.durable().get(), Ordering::Release);
+        fault
+    }
+
+    /// As [`poison`](Self::poison), for an error that already says what failed.
+    pub(crate) fn poison_with(&self, error: &Error) {
+        tracing::error!("{error}");
+        let _ = self.fault.set(error.copy());
+        self.head.store(self.durable().get(), Ordering::Release);
+    }
+
+    pub(crate) fn fault_of(&self, doing: &str, file: &str, error: &io::Error) -> Error {
+        let message = format!(
+            "{doing} log file {file}: {error}; reads go on up to position {}, writing needs a working disk and a reopen",
+            self.durable()
+        );
+        Error::new(ErrorKind::Unavailable, "disk_failed", message).with("file", file)
+    }
+
+    /// The time of the next batch: the clock's, but always after the one before.
+    pub(crate) fn next_recorded_at(&self, last: Timestamp) -> Timestamp {
+        let now = self.options.clock.now();
+        let behind = last.as_micros().saturating_sub(now.as_micros());
+        if behind > CLOCK_BEHIND_US_MAX {
+            tracing::warn!("the clock stands {behind} µs before the last recorded batch; recording goes on from there");
+        }
+        now.max(Timestamp::from_micros(last.as_micros().saturating_add(1)))
+    }
+
+    /// Starts a new log file with room for a frame of `bytes` bytes.
+    ///
+    /// # Errors
+    /// `Exhausted` when the disk is full: nothing has changed. Any other failure poisons the branch.
+    pub(crate) fn rotate(&self, writer: &mut Writer, bytes: usize) -> Result<()> {
+        // Ordering: the old file is durable before anything refers to what follows it.
+        if self.options.durability != Durability::Fsync || writer.sync_is_due {
+            writer.end.sync().map_err(|error| self.poison("sync", writer.end.log.name(), &error))?;
+            self.advance_durable(writer.next.previous());
+        }
+        let header = FileHeader {
+            first_position: writer.next,
+            synced_through: writer.next.previous(),
+            id_key: self.id_key,
+            last_recorded_at: writer.recorded_at,
+        };
+        let bytes = self.options.log_file_bytes.max((super::log::FILE_HEADER_BYTES + bytes) as u64);
+        let sync_dir = !self.options.has(PlantedBug::SkipDirectorySync);
+        let log = create(self.options.disk.as_ref(), &log_dir(&self.dir), &header, bytes, sync_dir)
+            .inspect_err(|error| self.poison_unless_full(error))?;
+        self.change_manifest(|manifest| {
+            manifest.log_files.push(header.first_position.get());
+            manifest.synced_through = header.synced_through.get();
+        })
+        .inspect_err(|error| self.poison_with(error))?;
+        let full = std::mem::replace(&mut writer.end, LogEnd::created(Arc::new(log)));
+        self.roll_memory(writer, full.offset);
+        Ok(())
+    }
+
+    fn poison_unless_full(&self, error: &Error) {
+        if error.kind() != ErrorKind::Exhausted {
+            self.poison_with(error);
+        }
+    }
+
+    /// Replaces the manifest by a changed copy.
+    pub(crate) fn change_manifest(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut manifest = self.manifest.lock();
+        let mut new = manifest.clone();
+        change(&mut new);
+        if new != *manifest {
+            swap(self.options.disk.as_ref(), &self.dir, Some(&manifest), &new)?;
+            *manifest = new;
+        }
+        Ok(())
+    }
+
+    /// Starts a new in-memory index when the present one covers enough log.
+    pub(crate) fn roll_memory_if_full(&self, writer: &mut Writer) {
+        if writer.end.offset - writer.memory_from >= self.options.run_bytes {
+            self.roll_memory(writer, writer.end.offset);
+        }
+    }
+
+    /// Starts a new in-memory index; the present one, which speaks for its log file up to `covered`, goes to the
+    /// background to be saved.
+    fn roll_memory(&self, writer: &mut Writer, covered: u64) {
+        let memory = Arc::new(MemoryIndex::new(writer.next));
+        let range = Range { log: Arc::clone(&writer.end.log), index: RangeIndex::Memory(Arc::clone(&memory)) };
+        let full = std::mem::replace(&mut writer.memory, memory);
+        writer.memory_from = writer.end.offset;
+        self.change_view(|view| {
+            // An index that holds nothing stands for no positions.
+            view.ranges.retain(|range| !matches!(&range.index, RangeIndex::Memory(index) if index.is_empty()));
+            view.ranges.push(Arc::new(range));
+        });
+        if !full.is_empty() {
+            self.background.save(Job { first: full.first(), covered });
+        }
+    }
+
+    /// Replaces the view by a changed copy; readers keep the one they pinned.
+    pub(crate) fn change_view(&self, change: impl Fn(&mut View)) {
+        self.view.rcu(|view| {
+            let mut changed = View::clone(view);
+            change(&mut changed);
+            changed
+        });
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Ends all writing: what comes after is answered `Closed`, what was committed is durable and the manifest says so.
+    pub(crate) fn finish(&self) -> Result<()> {
+        // Ordering: behind the commit lock no append is under way, and the next finds the fault.
+        let writer = self.writer.lock();
+        if let Some(fault) = self.fault() {
+            return Err(fault);
+        }
+        let message = "append: the store is closed; open it again";
+        let _ = self.fault.set(Error::new(ErrorKind::Closed, "closed", message));
+        let head = writer.next.previous();
+        if self.durable() < head {
+            writer.end.sync().map_err(|error| self.fault_of("sync", writer.end.log.name(), &error))?;
+            self.advance_durable(head);
+        }
+        self.change_manifest(|manifest| {
+            manifest.synced_through = manifest.synced_through.max(head.get());
+            manifest.volatile = false;
+        })
+    }
+}

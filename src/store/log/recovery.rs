@@ -1,0 +1,158 @@
+//! Finding out which frames of a log file are whole, and telling damage from a torn tail.
+
+use super::file::LogFile;
+use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FrameHeader, Record, ends};
+use crate::event::{Position, Timestamp};
+
+/// How far behind an apparent end of the log a later frame is looked for: 8 MiB.
+const LOOK_BEHIND_END_BYTES: usize = 8 << 20;
+
+/// A place between two frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    /// Where the next frame begins.
+    pub offset: usize,
+    /// The position of its first event.
+    pub next: Position,
+    /// When the frame before was committed.
+    pub recorded_at: Timestamp,
+}
+
+impl Boundary {
+    /// The place before the first frame of `log`.
+    pub(crate) fn start(log: &LogFile) -> Self {
+        let header = log.header();
+        Self { offset: FILE_HEADER_BYTES, next: header.first_position, recorded_at: header.last_recorded_at }
+    }
+
+    /// The place behind `frame`, which begins here.
+    pub(crate) fn behind(self, frame: &FrameHeader) -> Self {
+        Self {
+            offset: self.offset + frame.len as usize,
+            next: frame.last_position().next(),
+            recorded_at: frame.recorded_at,
+        }
+    }
+}
+
+/// Why a run of whole frames ended before the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// The bytes there belong to an append that was never acknowledged.
+    Torn,
+    /// The bytes there were durable once and are not what was written. `resume` is the next whole frame, if any.
+    Damage { reason: &'static str, resume: Option<Boundary> },
+}
+
+/// The whole frame at `at`, or why there is none: a frame follows only in order of positions and of time.
+pub(crate) fn frame_at(log: &LogFile, at: Boundary, checks: Checks) -> Result<FrameHeader, &'static str> {
+    let frame = log.frame(at.offset).ok_or("the frame header's checksum does not match")?;
+    if frame.first_position != at.next {
+        return Err("the frame begins at another position");
+    }
+    if frame.recorded_at <= at.recorded_at {
+        return Err("the frame is older than the one before it");
+    }
+    let bytes = log.bytes().get(at.offset..).unwrap_or_default();
+    if checks == Checks::All && !frame.proves(bytes) {
+        return Err("the frame's checksum does not match");
+    }
+    Ok(frame)
+}
+
+/// Which checks are made of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// The header's and the body's.
+    All,
+    /// The header's alone: the deliberate fault `SkipChecksum`.
+    HeaderOnly,
+}
+
+/// Walks whole frames from `from` up to `until` bytes, showing each to `visit`; gives the place where it stopped, and
+/// why if that is not the end of the log.
+pub(crate) fn walk(
+    log: &LogFile,
+    from: Boundary,
+    until: usize,
+    checks: Checks,
+    mut visit: impl FnMut(&FrameHeader, usize),
+) -> (Boundary, Option<&'static str>) {
+    let mut at = from;
+    while at.offset < until && !ends(log.bytes().get(at.offset..).unwrap_or_default()) {
+        match frame_at(log, at, checks) {
+            Ok(frame) => {
+                visit(&frame, at.offset);
+                at = at.behind(&frame);
+            }
+            Err(reason) => return (at, Some(reason)),
+        }
+    }
+    (at, None)
+}
+
+/// What stands behind the last whole frame: nothing (`None`), a torn tail, or damage.
+///
+/// A frame is damage rather than a torn tail when something proves that it was durable once: the manifest, or a
+/// later whole frame that was written after its position had been synced.
+pub(crate) fn judge(
+    log: &LogFile,
+    at: Boundary,
+    reason: Option<&'static str>,
+    synced_through: Position,
+) -> Option<Break> {
+    let end = if reason.is_some() { log.bytes().len() } else { at.offset + LOOK_BEHIND_END_BYTES };
+    let resume = later_frame(log, at, end);
+    let proved = resume.is_some_and(|(_, frame)| frame.synced_through >= at.next) || synced_through >= at.next;
+    if proved {
+        let reason = reason.unwrap_or("the log ends before positions that were durable");
+        return Some(Break::Damage { reason, resume: resume.map(|(boundary, _)| boundary) });
+    }
+    (reason.is_some() || resume.is_some()).then_some(Break::Torn)
+}
+
+/// The first whole frame behind `at` that continues the log, looked for at every byte up to `end`.
+///
+/// No payload can pose as one: a frame header holds NUL bytes, which JSON text cannot.
+fn later_frame(log: &LogFile, at: Boundary, end: usize) -> Option<(Boundary, FrameHeader)> {
+    let bytes = log.bytes();
+    let end = end.min(bytes.len().saturating_sub(FRAME_HEADER_BYTES));
+    let mut offset = at.offset + 1;
+    while offset < end {
+        // Most of what is looked through is zeros: skip to the first byte that is not.
+        let skipped = bytes.get(offset..end)?.iter().position(|&byte| byte != 0)?;
+        if skipped > 3 {
+            // A frame's length has four bytes, the low one first, so it may begin up to three bytes earlier.
+            offset += skipped - 3;
+            continue;
+        }
+        let window = bytes.get(offset..)?;
+        if let Some(frame) = FrameHeader::decode(window)
+            && frame.first_position >= at.next
+            && frame.proves(window)
+        {
+            let boundary = Boundary { offset, next: frame.first_position, recorded_at: at.recorded_at };
+            return Some((boundary, frame));
+        }
+        offset += 1;
+    }
+    None
+}
+
+/// The records of the frame at `offset`, with the offset of each.
+pub(crate) fn records<'a>(
+    log: &'a LogFile,
+    frame: &FrameHeader,
+    offset: usize,
+) -> impl Iterator<Item = (u32, Record)> + use<'a> {
+    let end = offset + frame.len as usize;
+    let mut at = offset + FRAME_HEADER_BYTES + frame.attrs_len as usize;
+    std::iter::from_fn(move || {
+        if at >= end {
+            return None;
+        }
+        let (place, record) = (u32::try_from(at).ok()?, Record::at(log.bytes(), at)?);
+        at += record.len();
+        Some((place, record))
+    })
+}

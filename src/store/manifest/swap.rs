@@ -1,0 +1,89 @@
+//! Reading the manifest, and replacing it so that a crash leaves the old one or the new one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Manifest, invariants};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::disk::Disk;
+
+const NAME: &str = "manifest.json";
+const TEMPORARY: &str = "manifest.json.tmp";
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    crc32c: String,
+    manifest: Box<RawValue>,
+}
+
+/// The manifest of the branch in `dir`; `None` when there is none.
+///
+/// # Errors
+/// `Corrupt` when it is there but cannot be believed, `Unavailable` when it cannot be read.
+pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>> {
+    let path = dir.join(NAME);
+    let bytes = match disk.open(&path, false).and_then(|file| file.map()) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path, &error.to_string())),
+    };
+    parse(&bytes).map(Some).map_err(|reason| corrupt(&path, &reason))
+}
+
+fn parse(bytes: &[u8]) -> Result<Manifest, String> {
+    let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let body = document.manifest.get();
+    let found = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
+    if found != document.crc32c {
+        return Err(format!("its checksum is {} but its content has {found}", document.crc32c));
+    }
+    let manifest: Manifest = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    match invariants::broken(&manifest) {
+        Some(rule) => Err(format!("it breaks the rule \"{rule}\"")),
+        None => Ok(manifest),
+    }
+}
+
+/// Replaces the manifest in `dir`, durably.
+///
+/// 1. Check the invariants. 2. Write and sync a temporary file. 3. Rename it over the old one. 4. Sync the directory.
+///
+/// # Errors
+/// `Internal` when an invariant would break (nothing is written), `Unavailable` when the disk fails: what a crash
+/// leaves is then unknown, so the caller must stop writing.
+pub(crate) fn swap(disk: &dyn Disk, dir: &Path, old: Option<&Manifest>, new: &Manifest) -> Result<()> {
+    let rule = invariants::broken(new).or_else(|| old.and_then(|old| invariants::broken_by_swap(old, new)));
+    if let Some(rule) = rule {
+        return Err(Error::internal(format!("replace the manifest: the new one breaks the rule \"{rule}\"")));
+    }
+    write(disk, dir, new).map_err(|error| unreadable(&dir.join(NAME), &error.to_string()))
+}
+
+fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> io::Result<()> {
+    let body = serde_json::to_string(manifest)?;
+    let crc32c = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
+    let document = serde_json::to_vec(&Document { crc32c, manifest: RawValue::from_string(body)? })?;
+
+    let temporary: PathBuf = dir.join(TEMPORARY);
+    match disk.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.create(&temporary)?;
+    file.write_all_at(&document, 0)?;
+    file.sync_data()?;
+    disk.rename(&temporary, &dir.join(NAME))?;
+    disk.sync_dir(dir)
+}
+
+fn corrupt(path: &Path, reason: &str) -> Error {
+    let message = format!("read manifest {}: {reason}; restore it from a backup or salvage the log files", path.display());
+    Error::new(ErrorKind::Corrupt, "manifest_damaged", message).with("file", path.display().to_string())
+}
+
+fn unreadable(path: &Path, reason: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, "disk_failed", format!("access manifest {}: {reason}", path.display()))
+}

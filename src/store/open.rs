@@ -1,0 +1,165 @@
+//! Opening and closing a store.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::branch::Branch;
+use super::feed::Feed;
+use super::options::{Durability, Mode, Options};
+use super::recover;
+use super::snapshot::Snapshot;
+use super::verify::{Damage, VerifyReport, verify};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Position;
+
+const TENANT: &str = "default";
+const BRANCH: &str = "main";
+
+/// An open event store. Clones share it; it is closed when the last one goes.
+///
+/// What it promises:
+/// - A batch is stored whole or not at all, also across entities and across a crash.
+/// - Positions count 1, 2, 3 … over the store and versions 1, 2, 3 … per entity, without a gap, for ever.
+/// - What an answer acknowledged survives what [`Options::durability`] says.
+/// - What a reader saw stays: a [`Snapshot`] never changes, and readers never wait for writers.
+/// - After a failed write or sync nothing is written until the store is opened again; reads go on.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) branch: Arc<Branch>,
+    closer: Arc<Closer>,
+}
+
+/// Closes the store when the last handle goes.
+struct Closer {
+    branch: Arc<Branch>,
+    damage: Vec<Damage>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<File>>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, creating it with [`Mode::Write`] when it is not there.
+    ///
+    /// The newest log file (at most 64 MiB) is proved whole; older ones are proved record by record when they are
+    /// read, and all of them by [`verify`](Self::verify). What an append left that was never acknowledged is cut off.
+    ///
+    /// # Errors
+    /// `Unavailable` (`locked`) when another process has it open and (`disk_failed`) when the directory cannot be used,
+    /// `Corrupt` when the log is damaged and the mode is [`Mode::Write`], `NotFound` when there is none and the mode is
+    /// [`Mode::Read`].
+    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        let lock = match options.mode {
+            Mode::Write => Some(lock(dir, &options)?),
+            Mode::Read => None,
+        };
+        let branch_dir = dir.join("tenants").join(TENANT).join(BRANCH);
+        let (found, damage) = recover::open(&branch_dir, BRANCH, &options)?;
+        let branch = Arc::new(Branch::new(options, branch_dir, found));
+        let threads = match branch.options.mode {
+            Mode::Write => start(&branch)?,
+            Mode::Read => Vec::new(),
+        };
+        let closer =
+            Closer { branch: Arc::clone(&branch), damage, threads: Mutex::new(threads), lock: Mutex::new(lock) };
+        Ok(Self { branch, closer: Arc::new(closer) })
+    }
+
+    /// Pins what the store holds now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.branch.snapshot()
+    }
+
+    /// Follows the durable events after position `after`.
+    #[must_use]
+    pub fn feed(&self, after: Position) -> Feed {
+        Feed::new(Arc::clone(&self.branch), after)
+    }
+
+    /// The damage that opening with [`Mode::Read`] found and reads around.
+    #[must_use]
+    pub fn damage(&self) -> &[Damage] {
+        &self.closer.damage
+    }
+
+    /// Why nothing can be written any more, if a disk failed.
+    #[must_use]
+    pub fn fault(&self) -> Option<Error> {
+        self.branch.fault()
+    }
+
+    /// Proves every checksum, that positions and versions have no gap, and that every index agrees with the log.
+    ///
+    /// Takes about a second per gigabyte and 16 bytes of memory per entity; appends go on meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when a file cannot be read; damage is not an error but the report.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        verify(&self.branch)
+    }
+
+    /// Finishes what is under way, syncs, and gives the directory back. Dropping the last handle does the same,
+    /// without telling whether it worked.
+    ///
+    /// # Errors
+    /// `Unavailable` when the last sync failed.
+    #[expect(clippy::needless_pass_by_value, reason = "a store that was closed must not be used again")]
+    pub fn close(self) -> Result<()> {
+        self.closer.close()
+    }
+}
+
+/// Takes the directory for this process alone.
+fn lock(dir: &Path, options: &Options) -> Result<File> {
+    let failed = |error: std::io::Error| {
+        let message = format!("open data directory {}: {error}; choose a directory you can write to", dir.display());
+        Error::new(ErrorKind::Unavailable, "directory_unusable", message)
+    };
+    options.disk.create_dir_all(dir).map_err(failed)?;
+    options.disk.lock(&dir.join("LOCK")).map_err(failed)?.ok_or_else(|| {
+        let message = format!("open data directory {}: another process has it open; use that one or stop it", dir.display());
+        Error::new(ErrorKind::Unavailable, "locked", message)
+    })
+}
+
+fn start(branch: &Arc<Branch>) -> Result<Vec<JoinHandle<()>>> {
+    let mut threads = vec![spawn("allsource-index", branch, |branch| branch.save_indexes())?];
+    if let Durability::Interval { ms } = branch.options.durability {
+        threads.push(spawn("allsource-sync", branch, move |branch| branch.sync_every(Duration::from_millis(ms)))?);
+    }
+    Ok(threads)
+}
+
+fn spawn(name: &str, branch: &Arc<Branch>, work: impl FnOnce(&Branch) + Send + 'static) -> Result<JoinHandle<()>> {
+    let branch = Arc::clone(branch);
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&branch));
+    spawned.map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "no_thread", format!("start the thread {name}: {error}"))
+    })
+}
+
+impl Closer {
+    fn close(&self) -> Result<()> {
+        self.branch.background.close();
+        for thread in self.threads.lock().drain(..) {
+            let _ = thread.join();
+        }
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        let closed = self.branch.finish();
+        drop(lock);
+        closed
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!("failed to close the store: {error}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Opening a branch: which files there are, which frames are whole, which indexes can be trusted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::branch::{Found, Writer};
+use super::disk::Disk;
+use super::index::{IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, index_dir, list_indexes};
+use super::log::{
+    Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create, ends, file_name,
+    judge, log_dir, records, walk,
+};
+use super::manifest::{FORMAT, Manifest, load, swap};
+use super::options::{Durability, Mode, Options, PlantedBug};
+use super::verify::Damage;
+use super::view::{Range, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp};
+
+/// The directories of a branch below the data directory, and that: `DIR/tenants/default/main`.
+const DIRECTORY_DEPTH: usize = 4;
+
+/// Opens the branch in `dir`, creating it when it is not there and may be.
+///
+/// # Errors
+/// `Corrupt` when bytes that were durable are not what was written and the mode is [`Mode::Write`]; `NotFound` when
+/// there is no branch and the mode is [`Mode::Read`]; `Unavailable` when the disk fails.
+pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, Vec<Damage>)> {
+    let disk = options.disk.as_ref();
+    let manifest = match load(disk, dir)? {
+        Some(manifest) => manifest,
+        None => first_manifest(dir, name, options)?,
+    };
+    let mut recovery = Recovery { dir, options, manifest, view: View::default(), damage: Vec::new() };
+    let tail = recovery.files()?;
+    recovery.finish(tail)
+}
+
+/// Creates an empty branch.
+fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest> {
+    let disk = options.disk.as_ref();
+    let failed = |error: std::io::Error| {
+        let message = format!("create the branch directory {}: {error}; choose a writable data directory", dir.display());
+        Error::new(ErrorKind::Unavailable, "disk_failed", message)
+    };
+    if let Some(path) = disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| holds_frames(disk, path)) {
+        let message = format!(
+            "open {}: it has the log file {} but no manifest; restore manifest.json from a backup or salvage the log files",
+            dir.display(),
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Corrupt, "manifest_missing", message));
+    }
+    if options.mode == Mode::Read {
+        let message = format!("open {}: there is no store; give the data directory of one", dir.display());
+        return Err(Error::new(ErrorKind::NotFound, "no_store", message));
+    }
+    for path in [dir.to_owned(), log_dir(dir), index_dir(dir)] {
+        disk.create_dir_all(&path).map_err(failed)?;
+    }
+    let id_key = options.ids.next_u64();
+    let header = FileHeader {
+        first_position: Position::new(1),
+        synced_through: Position::ZERO,
+        id_key,
+        last_recorded_at: Timestamp::from_micros(0),
+    };
+    create(disk, &log_dir(dir), &header, options.log_file_bytes, true)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        branch: name.to_owned(),
+        id_key,
+        epoch: 1,
+        synced_through: 0,
+        volatile: options.durability != Durability::Fsync,
+        log_files: vec![1],
+    };
+    // Ordering: the directories are durable in their parents before the manifest says that there is a branch.
+    for path in dir.ancestors().take(DIRECTORY_DEPTH) {
+        disk.sync_dir(path).map_err(failed)?;
+    }
+    swap(disk, dir, None, &manifest)?;
+    Ok(manifest)
+}
+
+/// Whether a log file holds more than its header: a crash while it was created leaves none that does.
+fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
+    let bytes = disk.open(path, false).and_then(|file| file.map()).unwrap_or_default();
+    !ends(bytes.get(FILE_HEADER_BYTES..).unwrap_or_default())
+}
+
+struct Recovery<'a> {
+    dir: &'a Path,
+    options: &'a Options,
+    manifest: Manifest,
+    view: View,
+    damage: Vec<Damage>,
+}
+
+/// The end of the newest log file, and the in-memory index over what no file indexes.
+struct Tail {
+    log: Arc<LogFile>,
+    at: Boundary,
+    memory: Arc<MemoryIndex>,
+    memory_from: u64,
+}
+
+impl Recovery<'_> {
+    /// Opens every log file with the indexes that can be trusted.
+    fn files(&mut self) -> Result<Tail> {
+        self.refuse_unlisted()?;
+        let indexes = list_indexes(self.options.disk.as_ref(), &index_dir(self.dir));
+        let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
+        let mut tail = None;
+        for (index, &first) in firsts.iter().enumerate() {
+            let log = self.log_file(first)?;
+            let next = firsts.get(index + 1).copied();
+            let at = self.indexed(&log, &indexes, next);
+            tail = Some(self.unindexed(log, at, next)?);
+        }
+        tail.ok_or_else(|| Error::internal("open a branch whose manifest names no log file"))
+    }
+
+    /// A log file that the manifest does not name was never written to; one that was would be lost data.
+    fn refuse_unlisted(&self) -> Result<()> {
+        let disk = self.options.disk.as_ref();
+        let listed: Vec<_> = self.manifest.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
+        let is_listed = |path: &Path| path.file_name().is_some_and(|name| listed.iter().any(|listed| name == listed.as_str()));
+        let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
+        match paths.iter().find(|path| !is_listed(path) && holds_frames(disk, path)) {
+            Some(path) if self.options.mode == Mode::Write => {
+                let message = format!(
+                    "open {}: the manifest does not name this log file, but it holds events; run `allsource verify`",
+                    path.display()
+                );
+                Err(Error::new(ErrorKind::Corrupt, "log_unlisted", message).with("file", path.display().to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn log_file(&self, first: Position) -> Result<Arc<LogFile>> {
+        let name = file_name(first);
+        let path = log_dir(self.dir).join(&name);
+        let writable = self.options.mode == Mode::Write;
+        let file = self.options.disk.open(&path, writable).map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let kind = if missing { ErrorKind::Corrupt } else { ErrorKind::Unavailable };
+            let message = format!("open log file {}: {error}; run `allsource verify`", path.display());
+            Error::new(kind, "log_unreadable", message).with("file", path.display().to_string())
+        })?;
+        let log = LogFile::new(name, file)?;
+        if log.first() != first || log.header().id_key != self.manifest.id_key {
+            return Err(log.damaged(first, 0));
+        }
+        Ok(Arc::new(log))
+    }
+
+    /// Takes the saved indexes of a log file, as far as they join up; gives the place behind them.
+    ///
+    /// In the newest file each frame is proved on the way, and an index must end where a frame ends. An older file is
+    /// not read: its records are proved one by one when they are read, and all of them by `verify`.
+    fn indexed(&mut self, log: &Arc<LogFile>, saved: &[IndexFile], next: Option<Position>) -> Boundary {
+        let mut at = Boundary::start(log);
+        loop {
+            let joins = |index: &&IndexFile| index.first() == at.next && next.is_none_or(|next| index.last() < next);
+            let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
+            let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
+            let behind = match next {
+                Some(_) => Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() },
+                None => match walk(log, at, end, self.checks(), |_, _| {}) {
+                    (behind, None) if behind.offset == end && behind.next == index.last().next() => behind,
+                    _ => return at,
+                },
+            };
+            self.push(log, RangeIndex::File(Arc::new(index.clone())));
+            at = behind;
+        }
+    }
+
+    /// Reads the frames from `at` on into an in-memory index, up to the end of the log.
+    fn unindexed(&mut self, log: Arc<LogFile>, from: Boundary, next: Option<Position>) -> Result<Tail> {
+        let memory = Arc::new(MemoryIndex::new(from.next));
+        let durable = next.map_or(Position::new(self.manifest.synced_through), Position::previous);
+        let mut at = from;
+        loop {
+            let (end, reason) = walk(&log, at, log.bytes().len(), self.checks(), |frame, offset| {
+                push_frame(&memory, &log, frame, offset);
+            });
+            at = end;
+            match judge(&log, at, reason, durable) {
+                None => break,
+                Some(Break::Torn) => {
+                    at = self.keep_torn_batch(&memory, &log, at);
+                    break;
+                }
+                Some(Break::Damage { reason, resume }) => {
+                    let through = resume.map_or(durable, |resume| resume.next.previous());
+                    self.report(&log, at, through, reason)?;
+                    memory.push_gap(through);
+                    match resume {
+                        Some(resume) => at = resume,
+                        None => break,
+                    }
+                }
+            }
+        }
+        if !memory.is_empty() || next.is_none() {
+            self.push(&log, RangeIndex::Memory(Arc::clone(&memory)));
+        }
+        Ok(Tail { log, at: Boundary { next: memory.last().next(), ..at }, memory, memory_from: from.offset as u64 })
+    }
+
+    fn report(&mut self, log: &LogFile, at: Boundary, through: Position, reason: &str) -> Result<()> {
+        if self.options.mode == Mode::Write {
+            let message = format!(
+                "open log file {} for writing: {reason} at offset {}, positions {} to {through} cannot be read; run \
+                 `allsource verify` for the whole extent, or `allsource salvage` to copy everything readable into a \
+                 new store",
+                log.name(),
+                at.offset,
+                at.next,
+            );
+            return Err(Error::new(ErrorKind::Corrupt, "log_damaged", message)
+                .with("file", log.name())
+                .with("offset", at.offset)
+                .with("position", at.next.get()));
+        }
+        self.damage.push(Damage {
+            file: log.name().to_owned(),
+            offset: at.offset as u64,
+            first_position: at.next,
+            last_position: through,
+            reason: reason.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// The deliberate fault `KeepTornBatch`: takes the whole records of a torn frame.
+    fn keep_torn_batch(&self, memory: &MemoryIndex, log: &LogFile, at: Boundary) -> Boundary {
+        if !self.options.has(PlantedBug::KeepTornBatch) {
+            return at;
+        }
+        let Some(mut frame) = log.frame(at.offset).filter(|frame| frame.first_position == at.next) else { return at };
+        let whole = |(offset, _): &(u32, Record)| Record::proved(log.bytes(), *offset as usize).is_some();
+        frame.count = u32::try_from(records(log, &frame, at.offset).take_while(whole).count()).unwrap_or(0);
+        if frame.count == 0 {
+            return at;
+        }
+        push_frame(memory, log, &frame, at.offset);
+        at.behind(&frame)
+    }
+
+    fn checks(&self) -> Checks {
+        if self.options.has(PlantedBug::SkipChecksum) { Checks::HeaderOnly } else { Checks::All }
+    }
+
+    fn push(&mut self, log: &Arc<LogFile>, index: RangeIndex) {
+        self.view.ranges.push(Arc::new(Range { log: Arc::clone(log), index }));
+    }
+
+    /// Makes what was found durable, and says in the manifest how the branch is opened now.
+    fn finish(mut self, tail: Tail) -> Result<(Found, Vec<Damage>)> {
+        let (log, next, offset) = (tail.log, tail.at.next, tail.at.offset as u64);
+        if self.options.mode == Mode::Write {
+            // Ordering: a killed process may have left frames that only the page cache holds. Whoever reads them from
+            // here on must be able to rely on them.
+            log.file().sync_data().map_err(|error| {
+                let message = format!("sync log file {}: {error}", log.name());
+                Error::new(ErrorKind::Unavailable, "disk_failed", message)
+            })?;
+            self.note_opening(next.previous())?;
+        }
+        let end = if self.options.has(PlantedBug::LeaveTornTail) {
+            LogEnd::uncut(log, offset)
+        } else {
+            LogEnd::found(log, offset)
+        };
+        let writer = Writer {
+            end,
+            memory: tail.memory,
+            memory_from: tail.memory_from,
+            next,
+            recorded_at: tail.at.recorded_at,
+            sync_is_due: false,
+        };
+        Ok((Found { view: self.view, writer, manifest: self.manifest, durable: next.previous() }, self.damage))
+    }
+
+    fn note_opening(&mut self, head: Position) -> Result<()> {
+        let mut manifest = self.manifest.clone();
+        if manifest.volatile {
+            // Positions that somebody saw may be gone, and others will take their numbers.
+            manifest.epoch += 1;
+            manifest.synced_through = head.get();
+        }
+        manifest.volatile = self.options.durability != Durability::Fsync;
+        if manifest != self.manifest {
+            swap(self.options.disk.as_ref(), self.dir, Some(&self.manifest), &manifest)?;
+            self.manifest = manifest;
+        }
+        Ok(())
+    }
+}
+
+/// Reads every frame of a log file into an index; gives the place behind the last.
+pub(crate) fn index_frames(log: &LogFile, memory: &MemoryIndex) -> Boundary {
+    let push = |frame: &FrameHeader, offset: usize| push_frame(memory, log, frame, offset);
+    walk(log, Boundary::start(log), log.bytes().len(), Checks::HeaderOnly, push).0
+}
+
+fn push_frame(memory: &MemoryIndex, log: &LogFile, frame: &FrameHeader, offset: usize) {
+    let key = log.attrs(frame, offset).key;
+    let records: Vec<_> =
+        records(log, frame, offset).take(frame.count as usize).map(|(at, record)| (at, record.given_id(), record)).collect();
+    let events: Vec<_> = records
+        .iter()
+        .map(|(at, given_id, record)| NewEntry {
+            entity_id: record.entity_id().unwrap_or_default(),
+            event_type: record.event_type().unwrap_or_default(),
+            given_id: given_id.as_ref(),
+            version: record.version(),
+            timestamp: record.timestamp(),
+            offset: *at,
+        })
+        .collect();
+    memory.push(&NewFrame {
+        first: frame.first_position,
+        call_key: key.as_deref(),
+        recorded_at: frame.recorded_at,
+        log_end: offset as u64 + u64::from(frame.len),
+        events: &events,
+    });
+}
