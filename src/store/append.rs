@@ -4,7 +4,9 @@ use super::Store;
 use super::commit::Verdict;
 use super::prepare::{Preparation, Prepared};
 use crate::error::Result;
-use crate::event::{EntityId, EventDraft, EventId, Expected, Filter, IdempotencyKey, Position, Timestamp, Version};
+use crate::event::{
+    EntityId, EventDraft, EventId, Expected, Filter, IdempotencyKey, Position, Timestamp, Version,
+};
 
 /// One append: stored whole or not at all.
 #[derive(Clone, Debug, Default)]

@@ -20,29 +20,31 @@ const UNSAVED_INDEXES_MAX: usize = 4;
 /// How long an append then waits at most: 100 ms.
 const SLOW_DOWN_MAX: Duration = Duration::from_millis(100);
 
-/// An in-memory index to be saved.
+/// An index to be saved, if it is in memory still, and merged with the others of its log file.
 #[derive(Clone, Copy)]
 pub(crate) struct Job {
-    /// The first position it holds.
+    /// The first position that it holds.
     pub first: Position,
     /// The byte of its log file up to which it speaks.
     pub covered: u64,
 }
 
 /// The queue of the background thread.
-#[derive(Default)]
 pub(crate) struct Background {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
     closing: bool,
 }
 
 impl Background {
+    pub(crate) fn new(jobs: Vec<Job>) -> Self {
+        Self { state: Mutex::new(State { jobs: jobs.into(), closing: false }), changed: Condvar::new() }
+    }
+
     pub(crate) fn save(&self, job: Job) {
         self.state.lock().jobs.push_back(job);
         self.changed.notify_all();
@@ -107,11 +109,16 @@ impl Branch {
 
     fn save_index(&self, job: Job) -> Result<()> {
         let view = self.view();
-        let found = view.ranges.iter().find_map(|range| match &range.index {
-            RangeIndex::Memory(memory) if memory.first() == job.first => Some((range, memory)),
-            _ => None,
-        });
-        let Some((range, memory)) = found else { return Ok(()) };
+        let Some(range) = view.ranges.iter().find(|range| range.index.first() == job.first) else {
+            return Ok(());
+        };
+        if let RangeIndex::Memory(memory) = &range.index {
+            self.save_memory(&range.log, memory, job.covered)?;
+        }
+        self.merge_runs(&range.log)
+    }
+
+    fn save_memory(&self, log: &Arc<LogFile>, memory: &MemoryIndex, covered: u64) -> Result<()> {
         // Under interval durability an index must not outlive the log that it speaks of.
         while self.durable() < memory.last() {
             if self.fault().is_some() {
@@ -119,8 +126,7 @@ impl Branch {
             }
             self.wait_durable(memory.last().previous(), SLOW_DOWN_MAX);
         }
-        self.replace(&range.log, memory, job.covered)?;
-        self.merge_runs(&range.log)
+        self.replace(log, memory, covered)
     }
 
     /// Writes an index and puts it in the place of everything in the view that lies within its positions.
@@ -135,7 +141,9 @@ impl Branch {
         });
         self.change_view(|view| {
             let at = view.ranges.partition_point(|range| range.index.first() < first);
-            view.ranges.retain(|range| range.index.is_empty() || range.index.first() < first || range.index.first() > last);
+            view.ranges.retain(|range| {
+                range.index.is_empty() || range.index.first() < first || range.index.first() > last
+            });
             view.ranges.insert(at, Arc::clone(&range));
         });
         Ok(())

@@ -63,6 +63,8 @@ pub(crate) struct Found {
     pub writer: Writer,
     pub manifest: Manifest,
     pub durable: Position,
+    /// Indexes that an earlier process did not come to save.
+    pub unsaved: Vec<Job>,
 }
 
 impl Branch {
@@ -77,7 +79,7 @@ impl Branch {
             queue: GroupCommit::default(),
             writer: Mutex::new(found.writer),
             manifest: Mutex::new(found.manifest),
-            background: Background::default(),
+            background: Background::new(found.unsaved),
             view: ArcSwap::from_pointee(found.view),
             head: AtomicU64::new(head),
             durable: AtomicU64::new(found.durable.get()),
@@ -169,7 +171,9 @@ impl Branch {
         let now = self.options.clock.now();
         let behind = last.as_micros().saturating_sub(now.as_micros());
         if behind > CLOCK_BEHIND_US_MAX {
-            tracing::warn!("the clock stands {behind} µs before the last recorded batch; recording goes on from there");
+            tracing::warn!(
+                "the clock stands {behind} µs before the last recorded batch; recording goes on from there"
+            );
         }
         now.max(Timestamp::from_micros(last.as_micros().saturating_add(1)))
     }
@@ -233,13 +237,15 @@ impl Branch {
     /// background to be saved.
     fn roll_memory(&self, writer: &mut Writer, covered: u64) {
         let memory = Arc::new(MemoryIndex::new(writer.next));
-        let range = Range { log: Arc::clone(&writer.end.log), index: RangeIndex::Memory(Arc::clone(&memory)) };
+        let index = RangeIndex::Memory(Arc::clone(&memory));
+        let range = Arc::new(Range { log: Arc::clone(&writer.end.log), index });
         let full = std::mem::replace(&mut writer.memory, memory);
         writer.memory_from = writer.end.offset;
         self.change_view(|view| {
             // An index that holds nothing stands for no positions.
-            view.ranges.retain(|range| !matches!(&range.index, RangeIndex::Memory(index) if index.is_empty()));
-            view.ranges.push(Arc::new(range));
+            view.ranges
+                .retain(|range| !matches!(&range.index, RangeIndex::Memory(index) if index.is_empty()));
+            view.ranges.push(Arc::clone(&range));
         });
         if !full.is_empty() {
             self.background.save(Job { first: full.first(), covered });

@@ -58,7 +58,8 @@ impl Branch {
             [] => return Ok(()),
             [alone] => writer.end.write(alone.prepared.frame.bytes()),
             several => {
-                let frames: Vec<&[u8]> = several.iter().map(|accepted| accepted.prepared.frame.bytes()).collect();
+                let frames: Vec<&[u8]> =
+                    several.iter().map(|accepted| accepted.prepared.frame.bytes()).collect();
                 writer.end.write(&frames.concat())
             }
         };
@@ -71,7 +72,8 @@ impl Branch {
         if self.options.durability != Durability::Fsync || self.options.has(PlantedBug::SkipSync) {
             return Ok(());
         }
-        if self.options.has(PlantedBug::AnswerBeforeSync) && !std::mem::replace(&mut writer.sync_is_due, true) {
+        if self.options.has(PlantedBug::AnswerBeforeSync) && !std::mem::replace(&mut writer.sync_is_due, true)
+        {
             return Ok(());
         }
         writer.end.sync().map_err(|error| self.poison("sync", writer.end.log.name(), &error))
@@ -99,7 +101,6 @@ impl Branch {
                 first: accepted.first,
                 call_key: key.map(crate::event::IdempotencyKey::as_str),
                 recorded_at: accepted.recorded_at,
-                log_end: accepted.offset + accepted.prepared.frame.len() as u64,
                 events: &events,
             });
             writer.next = accepted.next();

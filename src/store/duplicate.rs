@@ -37,7 +37,11 @@ pub(crate) fn request_hash(append: &Append) -> String {
 ///
 /// # Errors
 /// `Conflict` (`idempotency_conflict`) when the key is known with other content.
-pub(crate) fn of_call(append: &Append, request: Option<&str>, snapshot: &Snapshot) -> Result<Option<Appended>> {
+pub(crate) fn of_call(
+    append: &Append,
+    request: Option<&str>,
+    snapshot: &Snapshot,
+) -> Result<Option<Appended>> {
     let Some(key) = &append.idempotency_key else { return Ok(None) };
     let Some(first) = snapshot.call(key)? else { return Ok(None) };
     let frame = snapshot.frame_of(first)?;
@@ -85,7 +89,8 @@ pub(crate) fn of_events(drafts: &[EventDraft], snapshot: &Snapshot) -> Result<Ve
         let Some(id) = &draft.event_id else { continue };
         if given.insert(id, draft).is_some() {
             let name = Value::from(id.to_string());
-            let message = format!("append event {name}: the batch gives that id twice; leave one of them out");
+            let message =
+                format!("append event {name}: the batch gives that id twice; leave one of them out");
             return Err(Error::invalid("event_id_repeated", message).with("event_id", id.to_string()));
         }
     }

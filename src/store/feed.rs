@@ -36,7 +36,8 @@ impl Feed {
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub fn pull(&mut self, events_max: usize) -> Result<Page> {
-        let scan = Scan { filter: Filter::default(), order: Order::Ascending, after: self.after, before: None };
+        let scan =
+            Scan { filter: Filter::default(), order: Order::Ascending, after: self.after, before: None };
         let limits = ScanLimits { events_max, ..ScanLimits::default() };
         let page = self.branch.snapshot().up_to(self.head()).scan(&scan, &limits)?;
         self.after = page.scanned_to.unwrap_or(self.after).max(self.after);

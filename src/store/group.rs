@@ -107,7 +107,10 @@ impl<'a> Group<'a> {
         let key = prepared.append.idempotency_key.as_ref();
         key.is_some_and(|key| self.keys.contains(key))
             || (!self.event_ids.is_empty()
-                && prepared.new_drafts().filter_map(|draft| draft.event_id.as_ref()).any(|id| self.event_ids.contains(id)))
+                && prepared
+                    .new_drafts()
+                    .filter_map(|draft| draft.event_id.as_ref())
+                    .any(|id| self.event_ids.contains(id)))
     }
 
     /// Whether the append must be prepared again: the in-memory index no longer covers all that was committed since,
@@ -122,7 +125,10 @@ impl<'a> Group<'a> {
         }
         let key = prepared.append.idempotency_key.as_ref();
         key.is_some_and(|key| memory.may_have_call(key.as_str()))
-            || prepared.new_drafts().filter_map(|draft| draft.event_id.as_ref()).any(|id| memory.may_have_id(id))
+            || prepared
+                .new_drafts()
+                .filter_map(|draft| draft.event_id.as_ref())
+                .any(|id| memory.may_have_id(id))
     }
 
     fn check(&self, prepared: &mut Prepared) -> Result<()> {

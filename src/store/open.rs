@@ -64,8 +64,12 @@ impl Store {
             Mode::Write => start(&branch)?,
             Mode::Read => Vec::new(),
         };
-        let closer =
-            Closer { branch: Arc::clone(&branch), damage, threads: Mutex::new(threads), lock: Mutex::new(lock) };
+        let closer = Closer {
+            branch: Arc::clone(&branch),
+            damage,
+            threads: Mutex::new(threads),
+            lock: Mutex::new(lock),
+        };
         Ok(Self { branch, closer: Arc::new(closer) })
     }
 
@@ -117,12 +121,16 @@ impl Store {
 /// Takes the directory for this process alone.
 fn lock(dir: &Path, options: &Options) -> Result<File> {
     let failed = |error: std::io::Error| {
-        let message = format!("open data directory {}: {error}; choose a directory you can write to", dir.display());
+        let message =
+            format!("open data directory {}: {error}; choose a directory you can write to", dir.display());
         Error::new(ErrorKind::Unavailable, "directory_unusable", message)
     };
     options.disk.create_dir_all(dir).map_err(failed)?;
     options.disk.lock(&dir.join("LOCK")).map_err(failed)?.ok_or_else(|| {
-        let message = format!("open data directory {}: another process has it open; use that one or stop it", dir.display());
+        let message = format!(
+            "open data directory {}: another process has it open; use that one or stop it",
+            dir.display()
+        );
         Error::new(ErrorKind::Unavailable, "locked", message)
     })
 }
@@ -130,12 +138,18 @@ fn lock(dir: &Path, options: &Options) -> Result<File> {
 fn start(branch: &Arc<Branch>) -> Result<Vec<JoinHandle<()>>> {
     let mut threads = vec![spawn("allsource-index", branch, |branch| branch.save_indexes())?];
     if let Durability::Interval { ms } = branch.options.durability {
-        threads.push(spawn("allsource-sync", branch, move |branch| branch.sync_every(Duration::from_millis(ms)))?);
+        threads.push(spawn("allsource-sync", branch, move |branch| {
+            branch.sync_every(Duration::from_millis(ms))
+        })?);
     }
     Ok(threads)
 }
 
-fn spawn(name: &str, branch: &Arc<Branch>, work: impl FnOnce(&Branch) + Send + 'static) -> Result<JoinHandle<()>> {
+fn spawn(
+    name: &str,
+    branch: &Arc<Branch>,
+    work: impl FnOnce(&Branch) + Send + 'static,
+) -> Result<JoinHandle<()>> {
     let branch = Arc::clone(branch);
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&branch));
     spawned.map_err(|error| {

@@ -69,7 +69,12 @@ impl Prepared {
 
     /// The drafts that are to be written, in the order of the frame's records.
     pub(crate) fn new_drafts(&self) -> impl Iterator<Item = &EventDraft> {
-        self.append.events.iter().zip(&self.known).filter(|(_, known)| known.is_none()).map(|(draft, _)| draft)
+        self.append
+            .events
+            .iter()
+            .zip(&self.known)
+            .filter(|(_, known)| known.is_none())
+            .map(|(draft, _)| draft)
     }
 }
 
@@ -79,7 +84,8 @@ fn check_limits(append: &Append) -> Result<()> {
         return Err(Error::invalid("empty_batch", "append an empty batch; give 1 to 100,000 events"));
     }
     if count > BATCH_EVENTS_MAX {
-        let message = format!("append {count} events: at most {BATCH_EVENTS_MAX} go into one batch; split it");
+        let message =
+            format!("append {count} events: at most {BATCH_EVENTS_MAX} go into one batch; split it");
         return Err(Error::invalid("batch_too_large", message).with("events_max", BATCH_EVENTS_MAX));
     }
     Ok(())
@@ -137,7 +143,9 @@ fn encode(append: &Append, request: Option<String>, known: &[Option<StoredEvent>
         serde_json::to_vec(&attrs)
             .map_err(|error| Error::internal("encode the conditions of an append").caused_by(error))?
     };
-    let fresh = || append.events.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(draft, _)| parts(draft));
+    let fresh = || {
+        append.events.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(draft, _)| parts(draft))
+    };
     let bytes: usize = fresh().map(|parts| record_bytes(&parts)).sum();
     if bytes > BATCH_BYTES_MAX {
         let message = format!("append {bytes} bytes: at most {BATCH_BYTES_MAX} go into one batch; split it");

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::background::Job;
 use super::branch::{Found, Writer};
 use super::disk::Disk;
 use super::index::{IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, index_dir, list_indexes};
 use super::log::{
-    Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create, ends, file_name,
-    judge, log_dir, records, walk,
+    Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create,
+    ends, file_name, judge, log_dir, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -31,7 +32,8 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
         Some(manifest) => manifest,
         None => first_manifest(dir, name, options)?,
     };
-    let mut recovery = Recovery { dir, options, manifest, view: View::default(), damage: Vec::new() };
+    let mut recovery =
+        Recovery { dir, options, manifest, view: View::default(), damage: Vec::new(), unsaved: Vec::new() };
     let tail = recovery.files()?;
     recovery.finish(tail)
 }
@@ -40,10 +42,15 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
 fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest> {
     let disk = options.disk.as_ref();
     let failed = |error: std::io::Error| {
-        let message = format!("create the branch directory {}: {error}; choose a writable data directory", dir.display());
+        let message = format!(
+            "create the branch directory {}: {error}; choose a writable data directory",
+            dir.display()
+        );
         Error::new(ErrorKind::Unavailable, "disk_failed", message)
     };
-    if let Some(path) = disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| holds_frames(disk, path)) {
+    if let Some(path) =
+        disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| holds_frames(disk, path))
+    {
         let message = format!(
             "open {}: it has the log file {} but no manifest; restore manifest.json from a backup or salvage the log files",
             dir.display(),
@@ -95,6 +102,7 @@ struct Recovery<'a> {
     manifest: Manifest,
     view: View,
     damage: Vec<Damage>,
+    unsaved: Vec<Job>,
 }
 
 /// The end of the newest log file, and the in-memory index over what no file indexes.
@@ -115,8 +123,14 @@ impl Recovery<'_> {
         for (index, &first) in firsts.iter().enumerate() {
             let log = self.log_file(first)?;
             let next = firsts.get(index + 1).copied();
+            let ranges_before = self.view.ranges.len();
             let at = self.indexed(&log, &indexes, next);
-            tail = Some(self.unindexed(log, at, next)?);
+            let end = self.unindexed(log, at, next)?;
+            if next.is_some() && (self.view.ranges.len() > ranges_before + 1 || !end.memory.is_empty()) {
+                let first = if end.memory.is_empty() { first } else { end.memory.first() };
+                self.unsaved.push(Job { first, covered: end.at.offset as u64 });
+            }
+            tail = Some(end);
         }
         tail.ok_or_else(|| Error::internal("open a branch whose manifest names no log file"))
     }
@@ -124,8 +138,11 @@ impl Recovery<'_> {
     /// A log file that the manifest does not name was never written to; one that was would be lost data.
     fn refuse_unlisted(&self) -> Result<()> {
         let disk = self.options.disk.as_ref();
-        let listed: Vec<_> = self.manifest.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
-        let is_listed = |path: &Path| path.file_name().is_some_and(|name| listed.iter().any(|listed| name == listed.as_str()));
+        let listed: Vec<_> =
+            self.manifest.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
+        let is_listed = |path: &Path| {
+            path.file_name().is_some_and(|name| listed.iter().any(|listed| name == listed.as_str()))
+        };
         let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
         match paths.iter().find(|path| !is_listed(path) && holds_frames(disk, path)) {
             Some(path) if self.options.mode == Mode::Write => {
@@ -133,7 +150,8 @@ impl Recovery<'_> {
                     "open {}: the manifest does not name this log file, but it holds events; run `allsource verify`",
                     path.display()
                 );
-                Err(Error::new(ErrorKind::Corrupt, "log_unlisted", message).with("file", path.display().to_string()))
+                Err(Error::new(ErrorKind::Corrupt, "log_unlisted", message)
+                    .with("file", path.display().to_string()))
             }
             _ => Ok(()),
         }
@@ -160,20 +178,24 @@ impl Recovery<'_> {
     ///
     /// In the newest file each frame is proved on the way, and an index must end where a frame ends. An older file is
     /// not read: its records are proved one by one when they are read, and all of them by `verify`.
-    fn indexed(&mut self, log: &Arc<LogFile>, saved: &[IndexFile], next: Option<Position>) -> Boundary {
+    fn indexed(&mut self, log: &Arc<LogFile>, saved: &[Arc<IndexFile>], next: Option<Position>) -> Boundary {
         let mut at = Boundary::start(log);
         loop {
-            let joins = |index: &&IndexFile| index.first() == at.next && next.is_none_or(|next| index.last() < next);
+            let joins = |index: &&Arc<IndexFile>| {
+                index.first() == at.next && next.is_none_or(|next| index.last() < next)
+            };
             let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
             let behind = match next {
-                Some(_) => Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() },
+                Some(_) => {
+                    Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
+                }
                 None => match walk(log, at, end, self.checks(), |_, _| {}) {
                     (behind, None) if behind.offset == end && behind.next == index.last().next() => behind,
                     _ => return at,
                 },
             };
-            self.push(log, RangeIndex::File(Arc::new(index.clone())));
+            self.push(log, RangeIndex::File(Arc::clone(index)));
             at = behind;
         }
     }
@@ -208,7 +230,12 @@ impl Recovery<'_> {
         if !memory.is_empty() || next.is_none() {
             self.push(&log, RangeIndex::Memory(Arc::clone(&memory)));
         }
-        Ok(Tail { log, at: Boundary { next: memory.last().next(), ..at }, memory, memory_from: from.offset as u64 })
+        Ok(Tail {
+            log,
+            at: Boundary { next: memory.last().next(), ..at },
+            memory,
+            memory_from: from.offset as u64,
+        })
     }
 
     fn report(&mut self, log: &LogFile, at: Boundary, through: Position, reason: &str) -> Result<()> {
@@ -241,7 +268,9 @@ impl Recovery<'_> {
         if !self.options.has(PlantedBug::KeepTornBatch) {
             return at;
         }
-        let Some(mut frame) = log.frame(at.offset).filter(|frame| frame.first_position == at.next) else { return at };
+        let Some(mut frame) = log.frame(at.offset).filter(|frame| frame.first_position == at.next) else {
+            return at;
+        };
         let whole = |(offset, _): &(u32, Record)| Record::proved(log.bytes(), *offset as usize).is_some();
         frame.count = u32::try_from(records(log, &frame, at.offset).take_while(whole).count()).unwrap_or(0);
         if frame.count == 0 {
@@ -284,7 +313,16 @@ impl Recovery<'_> {
             recorded_at: tail.at.recorded_at,
             sync_is_due: false,
         };
-        Ok((Found { view: self.view, writer, manifest: self.manifest, durable: next.previous() }, self.damage))
+        Ok((
+            Found {
+                view: self.view,
+                writer,
+                manifest: self.manifest,
+                durable: next.previous(),
+                unsaved: self.unsaved,
+            },
+            self.damage,
+        ))
     }
 
     fn note_opening(&mut self, head: Position) -> Result<()> {
@@ -311,8 +349,10 @@ pub(crate) fn index_frames(log: &LogFile, memory: &MemoryIndex) -> Boundary {
 
 fn push_frame(memory: &MemoryIndex, log: &LogFile, frame: &FrameHeader, offset: usize) {
     let key = log.attrs(frame, offset).key;
-    let records: Vec<_> =
-        records(log, frame, offset).take(frame.count as usize).map(|(at, record)| (at, record.given_id(), record)).collect();
+    let records: Vec<_> = records(log, frame, offset)
+        .take(frame.count as usize)
+        .map(|(at, record)| (at, record.given_id(), record))
+        .collect();
     let events: Vec<_> = records
         .iter()
         .map(|(at, given_id, record)| NewEntry {
@@ -328,7 +368,6 @@ fn push_frame(memory: &MemoryIndex, log: &LogFile, frame: &FrameHeader, offset: 
         first: frame.first_position,
         call_key: key.as_deref(),
         recorded_at: frame.recorded_at,
-        log_end: offset as u64 + u64::from(frame.len),
         events: &events,
     });
 }

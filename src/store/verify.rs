@@ -41,10 +41,12 @@ pub struct VerifyReport {
 /// Proves a branch up to its durable head.
 pub(super) fn verify(branch: &Branch) -> Result<VerifyReport> {
     let view = branch.view();
-    let mut proof = Proof { through: branch.durable(), versions: HashMap::new(), report: VerifyReport::default() };
+    let mut proof =
+        Proof { through: branch.durable(), versions: HashMap::new(), report: VerifyReport::default() };
     let mut ranges = view.ranges.as_slice();
     while let Some(first) = ranges.first() {
-        let (of_file, rest) = ranges.split_at(ranges.partition_point(|range| range.log.first() <= first.log.first()));
+        let (of_file, rest) =
+            ranges.split_at(ranges.partition_point(|range| range.log.first() <= first.log.first()));
         let ends_at = rest.first().map_or(proof.through, |next| next.log.first().previous());
         proof.log_file(&first.log, of_file, ends_at);
         proof.indexes(of_file);
@@ -86,7 +88,13 @@ impl Proof {
     }
 
     /// Proves each record of a frame; gives the first thing that is wrong.
-    fn frame(&mut self, log: &LogFile, ranges: &[Arc<Range>], frame: &FrameHeader, offset: usize) -> Option<Damage> {
+    fn frame(
+        &mut self,
+        log: &LogFile,
+        ranges: &[Arc<Range>],
+        frame: &FrameHeader,
+        offset: usize,
+    ) -> Option<Damage> {
         let mut count = 0;
         for ((at, record), position) in records(log, frame, offset).zip(frame.first_position.get()..) {
             let position = Position::new(position);
@@ -122,8 +130,10 @@ impl Proof {
         if version != last.unwrap_or(0) + 1 && self.report.damage.is_empty() {
             return Some("the version is not one after the entity's version before");
         }
-        let index = ranges.iter().find(|range| range.index.first() <= position && position <= range.index.last())?;
-        (index.index.offset(position).ok().flatten() != Some(offset))
+        let index =
+            ranges.iter().find(|range| range.index.first() <= position && position <= range.index.last())?;
+        let index = &index.index;
+        (index.offset(index.row_of(position)) != Some(offset))
             .then_some("the index places the event elsewhere; delete the index directory, it is built anew at the next open")
     }
 
@@ -142,6 +152,18 @@ impl Proof {
     }
 }
 
-fn found(file: &str, offset: usize, first_position: Position, last_position: Position, reason: &str) -> Damage {
-    Damage { file: file.to_owned(), offset: offset as u64, first_position, last_position, reason: reason.to_owned() }
+fn found(
+    file: &str,
+    offset: usize,
+    first_position: Position,
+    last_position: Position,
+    reason: &str,
+) -> Damage {
+    Damage {
+        file: file.to_owned(),
+        offset: offset as u64,
+        first_position,
+        last_position,
+        reason: reason.to_owned(),
+    }
 }

@@ -233,7 +233,9 @@ mod tests {
     #[test]
     fn a_panic_of_the_leader_abandons_its_group_and_nobody_else() {
         let commit = GroupCommit::<u32, u32>::default();
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| commit.submit(1, |_| panic!("planted"))));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            commit.submit(1, |_| panic!("planted"))
+        }));
         assert!(panicked.is_err());
         assert_eq!(commit.submit(2, double), Some(4));
     }

@@ -13,8 +13,8 @@ mod writer;
 
 pub(crate) use file::{Attrs, LogFile};
 pub(crate) use format::{
-    FILE_HEADER_BYTES, FileHeader, FrameBuilder, FrameHeader, FrameStamp, Record, RecordParts, ends, generated_id,
-    generated_position, record_bytes,
+    FILE_HEADER_BYTES, FileHeader, FrameBuilder, FrameHeader, FrameStamp, Record, RecordParts, ends,
+    generated_id, generated_position, record_bytes,
 };
 pub(crate) use group::{GroupCommit, Outcome};
 pub(crate) use recovery::{Boundary, Break, Checks, judge, records, walk};

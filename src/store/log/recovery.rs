@@ -103,7 +103,8 @@ pub(crate) fn judge(
 ) -> Option<Break> {
     let end = if reason.is_some() { log.bytes().len() } else { at.offset + LOOK_BEHIND_END_BYTES };
     let resume = later_frame(log, at, end);
-    let proved = resume.is_some_and(|(_, frame)| frame.synced_through >= at.next) || synced_through >= at.next;
+    let proved =
+        resume.is_some_and(|(_, frame)| frame.synced_through >= at.next) || synced_through >= at.next;
     if proved {
         let reason = reason.unwrap_or("the log ends before positions that were durable");
         return Some(Break::Damage { reason, resume: resume.map(|(boundary, _)| boundary) });
@@ -155,4 +156,141 @@ pub(crate) fn records<'a>(
         at += record.len();
         Some((place, record))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{EntityId, EventType, Json, Version};
+    use crate::store::disk::{Disk, RealDisk};
+    use crate::store::log::{FileHeader, FrameBuilder, FrameStamp, RecordParts, create};
+
+    const COUNT: u64 = 3;
+
+    /// Three frames of three events each; frame `n` says that everything before it was durable.
+    fn log(change: impl FnOnce(&mut Vec<u8>, &[usize])) -> (tempfile::TempDir, LogFile) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let header = FileHeader {
+            first_position: Position::new(1),
+            synced_through: Position::ZERO,
+            id_key: 7,
+            last_recorded_at: Timestamp::from_micros(0),
+        };
+        let created = create(&RealDisk, dir.path(), &header, 8_192, true).expect("a log file");
+        let (mut bytes, mut starts) = (Vec::new(), vec![FILE_HEADER_BYTES]);
+        for frame in 0..3 {
+            bytes.extend(encoded(1 + frame * COUNT));
+            starts.push(FILE_HEADER_BYTES + bytes.len());
+        }
+        change(&mut bytes, &starts);
+        created.file().write_all_at(&bytes, FILE_HEADER_BYTES as u64).expect("a write");
+        let file = RealDisk.open(&dir.path().join(created.name()), false).expect("the file");
+        (dir, LogFile::new("test.log".to_owned(), Arc::clone(&file)).expect("a log file"))
+    }
+
+    fn encoded(first: u64) -> Vec<u8> {
+        let entity = EntityId::new("order-1").expect("an id");
+        let kind = EventType::new("placed").expect("a type");
+        let payload = Json::parse("{\"total\":12345678901234567890123}", "payload", 100).expect("JSON");
+        let mut frame = FrameBuilder::new(b"", 0, 3);
+        for _ in 0..COUNT {
+            frame.push(&RecordParts {
+                entity_id: &entity,
+                event_type: &kind,
+                event_id: None,
+                timestamp: None,
+                metadata: None,
+                payload: &payload,
+            });
+        }
+        let stamp = FrameStamp {
+            first_position: Position::new(first),
+            synced_through: Position::new(first - 1),
+            recorded_at: Timestamp::from_micros(i64::try_from(first).expect("small")),
+        };
+        let versions: Vec<_> = (first..first + COUNT).map(Version::new).collect();
+        frame.stamp(&stamp, &versions);
+        frame.bytes().to_vec()
+    }
+
+    /// How many positions are whole from the start, and what stands behind them.
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Vec<u8>, &[usize]), whole: u64, expected: Option<&str>) {
+        let (_dir, log) = log(change);
+        let (at, reason) = walk(&log, Boundary::start(&log), usize::MAX, Checks::All, |_, _| {});
+        assert_eq!(at.next.get(), whole + 1);
+        let judged = match judge(&log, at, reason, Position::ZERO) {
+            None => None,
+            Some(Break::Torn) => Some("torn".to_owned()),
+            Some(Break::Damage { resume, .. }) => {
+                Some(format!("damage until {}", resume.map_or(0, |resume| resume.next.get())))
+            }
+        };
+        assert_eq!(judged.as_deref(), expected);
+    }
+
+    #[test]
+    fn whole_frames_are_read_to_the_end_of_the_log() {
+        check(|_, _| {}, 9, None);
+    }
+
+    #[test]
+    fn a_torn_batch_disappears_whole() {
+        check(|bytes, _| bytes.truncate(bytes.len() - 1), 6, Some("torn"));
+        check(|bytes, starts| bytes.truncate(starts[2] - FILE_HEADER_BYTES + 10), 6, Some("torn"));
+    }
+
+    #[test]
+    fn a_flipped_bit_before_a_frame_that_was_synced_later_is_damage() {
+        for byte in [0, 5, 20, 47, 48, 90, 200] {
+            check(|bytes, _| bytes[byte] ^= 4, 0, Some("damage until 4"));
+        }
+    }
+
+    #[test]
+    fn a_zeroed_frame_in_the_middle_is_damage() {
+        check(
+            |bytes, starts| bytes[starts[1] - FILE_HEADER_BYTES..starts[2] - FILE_HEADER_BYTES].fill(0),
+            3,
+            Some("damage until 7"),
+        );
+    }
+
+    #[test]
+    fn the_manifest_proves_damage_in_the_last_frame() {
+        let (_dir, log) = log(|bytes, starts| bytes[starts[2] - FILE_HEADER_BYTES + 60] ^= 1);
+        let (at, reason) = walk(&log, Boundary::start(&log), usize::MAX, Checks::All, |_, _| {});
+        assert_eq!(judge(&log, at, reason, Position::new(6)), Some(Break::Torn));
+        assert!(matches!(
+            judge(&log, at, reason, Position::new(7)),
+            Some(Break::Damage { resume: None, .. })
+        ));
+    }
+
+    #[test]
+    fn an_edited_event_is_never_served() {
+        let (_dir, log) = log(|bytes, _| {
+            let at = bytes.windows(5).position(|window| window == b"12345").expect("the amount");
+            bytes[at] = b'9';
+        });
+        let offset = u32::try_from(FILE_HEADER_BYTES + FRAME_HEADER_BYTES).expect("small");
+        let error = log.event(Position::new(1), offset).expect_err("the record is not what was written");
+        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn an_event_is_read_back_as_it_was_written() {
+        let (_dir, log) = log(|_, _| {});
+        let offset = u32::try_from(FILE_HEADER_BYTES + FRAME_HEADER_BYTES).expect("small");
+        let event = log.event(Position::new(1), offset).expect("an event");
+        assert_eq!(event.payload.as_str(), "{\"total\":12345678901234567890123}");
+        assert_eq!(
+            (event.entity_id.as_str(), event.event_type.as_str(), event.version.get()),
+            ("order-1", "placed", 1)
+        );
+        assert_eq!(super::super::generated_position(&event.event_id, 7), Some(Position::new(1)));
+        assert!(log.event(Position::new(2), offset).is_err(), "another position's record");
+    }
 }

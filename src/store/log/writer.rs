@@ -20,7 +20,13 @@ pub(crate) fn file_name(first: Position) -> String {
 /// # Errors
 /// `Exhausted` (`disk_full`) when there is no room for it: nothing has changed, the old file is still the newest.
 /// `Unavailable` when the disk fails in another way.
-pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &FileHeader, bytes: u64, sync_dir: bool) -> Result<LogFile> {
+pub(crate) fn create(
+    disk: &dyn Disk,
+    dir: &Path,
+    header: &FileHeader,
+    bytes: u64,
+    sync_dir: bool,
+) -> Result<LogFile> {
     let name = file_name(header.first_position);
     let path = dir.join(&name);
     make(disk, dir, &path, header, bytes, sync_dir).map_err(|error| failed(&path, &error))?;
@@ -28,7 +34,14 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &FileHeader, bytes: u6
     LogFile::new(name, file)
 }
 
-fn make(disk: &dyn Disk, dir: &Path, path: &Path, header: &FileHeader, bytes: u64, sync_dir: bool) -> io::Result<()> {
+fn make(
+    disk: &dyn Disk,
+    dir: &Path,
+    path: &Path,
+    header: &FileHeader,
+    bytes: u64,
+    sync_dir: bool,
+) -> io::Result<()> {
     // What a crash left of an earlier attempt holds nothing: the manifest never named it.
     match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -47,7 +60,8 @@ fn make(disk: &dyn Disk, dir: &Path, path: &Path, header: &FileHeader, bytes: u6
 
 fn failed(path: &Path, error: &io::Error) -> Error {
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        let message = format!("create log file {}: {error}; free space and retry, nothing was changed", path.display());
+        let message =
+            format!("create log file {}: {error}; free space and retry, nothing was changed", path.display());
         return Error::new(ErrorKind::Exhausted, "disk_full", message);
     }
     Error::new(ErrorKind::Unavailable, "disk_failed", format!("create log file {}: {error}", path.display()))

@@ -80,7 +80,10 @@ fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> io::Result<()> {
 }
 
 fn corrupt(path: &Path, reason: &str) -> Error {
-    let message = format!("read manifest {}: {reason}; restore it from a backup or salvage the log files", path.display());
+    let message = format!(
+        "read manifest {}: {reason}; restore it from a backup or salvage the log files",
+        path.display()
+    );
     Error::new(ErrorKind::Corrupt, "manifest_damaged", message).with("file", path.display().to_string())
 }
 
