@@ -10,91 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parking_lot::RwLock;
-use serde_json::{Map, Value};
 
-use crate::engine::{Caller, Engine};
+use super::call::{Kind, Outcome, Request, Said};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::quote;
 use crate::store::{Mode, Options, Store};
-use crate::tools::{self, Answer, Object};
-
-/// Whether a call is a tool of the agents or an operation of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Tool,
-    Operation,
-}
-
-/// A call as it is performed here or sent to the owner.
-#[derive(Clone, Debug)]
-pub(super) struct Request<'a> {
-    pub(super) kind: Kind,
-    pub(super) name: &'a str,
-    pub(super) arguments: &'a Object,
-    pub(super) caller: &'a Caller,
-}
-
-impl Request<'_> {
-    /// Whether the call would change the store.
-    fn writes(&self) -> bool {
-        match self.kind {
-            Kind::Tool => tools::TOOLS.iter().any(|tool| tool.name == self.name && !tool.hints.read_only),
-            Kind::Operation => self.name.starts_with("append"),
-        }
-    }
-}
-
-/// What a call came to.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Tool(Answer),
-    Operation(Result<Object>),
-}
-
-impl Outcome {
-    /// The outcome of a call that failed before a tool could answer it.
-    pub(super) fn refused(kind: Kind, error: Error) -> Self {
-        match kind {
-            Kind::Tool => Self::Tool(answer_of(&error)),
-            Kind::Operation => Self::Operation(Err(error)),
-        }
-    }
-}
-
-/// An error in the shape in which every tool answers one.
-fn answer_of(error: &Error) -> Answer {
-    let mut fields = Map::new();
-    fields.insert("code".to_owned(), Value::from(error.code()));
-    fields.insert("message".to_owned(), Value::from(error.to_string()));
-    fields.extend(error.details().clone());
-    let mut body = Object::new();
-    body.insert("error".to_owned(), Value::Object(fields));
-    Answer { body, is_error: true }
-}
-
-/// What an [`Error`] says, without its cause: it can be kept, sent and given again.
-#[derive(Clone, Debug)]
-pub(super) struct Said {
-    kind: ErrorKind,
-    code: String,
-    message: String,
-    details: Object,
-}
-
-impl Said {
-    pub(super) fn of(error: &Error) -> Self {
-        Self {
-            kind: error.kind(),
-            code: error.code().to_owned(),
-            message: error.to_string(),
-            details: error.details().clone(),
-        }
-    }
-
-    pub(super) fn again(&self) -> Error {
-        let error = Error::new(self.kind, self.code.clone(), self.message.clone());
-        self.details.iter().fold(error, |error, (name, value)| error.with(name, value.clone()))
-    }
-}
+use crate::tools;
 
 /// The open store of the process that owns the directory.
 pub(super) struct Seat {
@@ -124,7 +46,9 @@ impl Seat {
     /// What everyone who uses this directory should know.
     pub(super) fn warnings(&self) -> Vec<String> {
         let damage = self.damage.iter();
-        damage.map(|damage| format!("writes are refused and reads skip damage: {}", damage.message)).collect()
+        damage
+            .map(|damage| format!("writes are refused and reads skip damage: {}", damage.message()))
+            .collect()
     }
 
     /// Performs a call; `None` when this process has left the directory.
@@ -135,11 +59,16 @@ impl Seat {
             return Some(Outcome::refused(request.kind, damage.again()));
         }
         let Request { kind, name, arguments, caller } = *request;
-        let performed = catch_unwind(AssertUnwindSafe(|| match kind {
+        Some(guarded(kind, name, || match kind {
             Kind::Tool => Outcome::Tool(tools::call(engine, name, arguments, caller)),
             Kind::Operation => Outcome::Operation(tools::operate(engine, name, arguments, caller)),
-        }));
-        Some(performed.unwrap_or_else(|panic| Outcome::refused(kind, panicked(name, panic.as_ref()))))
+        }))
+    }
+
+    /// Keeps every call waiting until the guard is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Drop + '_ {
+        self.engine.write()
     }
 
     /// Waits for the running calls, then gives the directory back.
@@ -151,11 +80,31 @@ impl Seat {
     }
 }
 
+/// Performs a call of which a panic must not get out.
+fn guarded(kind: Kind, name: &str, call: impl FnOnce() -> Outcome) -> Outcome {
+    let performed = catch_unwind(AssertUnwindSafe(call));
+    performed.unwrap_or_else(|panic| Outcome::refused(kind, panicked(name, panic.as_ref())))
+}
+
 /// The error of a call that panicked: a defect, which ends that call alone.
 fn panicked(name: &str, panic: &(dyn Any + Send)) -> Error {
     let said = panic.downcast_ref::<&str>().copied();
     let said =
         said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
-    let (name, said) = (Value::from(name), Value::from(said));
+    let (name, said) = (quote(name), quote(said));
     Error::internal(format!("perform {name}: it panicked with {said}; please report it, other calls go on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_the_error_of_its_call_alone() {
+        let Outcome::Operation(Err(error)) = guarded(Kind::Operation, "dig", || panic!("no ground")) else {
+            panic!("not an error")
+        };
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Internal, "internal"));
+        assert!(error.message().contains("dig") && error.message().contains("no ground"), "{error}");
+    }
 }

@@ -20,7 +20,7 @@ pub use argument::{Argument, Field, Kind};
 pub use operations::{OPERATIONS, Operation, operate};
 
 use crate::engine::{Caller, Engine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use answer::Reply;
 use call::Call;
 
@@ -92,6 +92,13 @@ pub struct Answer {
     pub body: Object,
     /// The caller made a mistake or the store refused: `body.error` says what and what next.
     pub is_error: bool,
+}
+
+impl Answer {
+    /// The answer to a call that failed before a tool could see it.
+    pub(crate) fn refused(error: &Error) -> Self {
+        answer::error_answer(error, &[], budget::TOKENS_DEFAULT)
+    }
 }
 
 /// Every tool, in the order in which a newcomer meets them.
