@@ -15,7 +15,6 @@ use super::call::{Kind, Outcome};
 use super::frame::{self, Frame, Hello, What};
 use super::socket;
 use crate::error::{Error, ErrorKind};
-use crate::event::quote;
 
 /// The most connections of one process, so the most calls that it has running at the owner; more wait here.
 const CONNECTIONS_MAX: usize = 8;
