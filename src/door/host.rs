@@ -518,6 +518,7 @@ mod tests {
     fn something_else_in_the_place_of_the_socket_is_refused() {
         let place = Place::new();
         let socket = place.sockets().remove(0);
+        place.open().close().unwrap();
         std::fs::create_dir(&socket).unwrap();
         let error = place.try_open(1_000).err().unwrap();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, "foreign_socket"));
