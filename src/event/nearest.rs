@@ -49,7 +49,11 @@ mod tests {
     #[test]
     fn a_typing_mistake_finds_its_name() {
         check("entityId", &["event_type", "entity_id", "since"], &["entity_id"]);
-        check("order.placd", &["order.placed", "order.paid", "user.created"], &["order.placed", "order.paid"]);
+        check(
+            "order.placd",
+            &["order.placed", "order.paid", "user.created"],
+            &["order.placed", "order.paid"],
+        );
     }
 
     #[test]

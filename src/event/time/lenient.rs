@@ -2,9 +2,9 @@
 
 use chrono::DateTime;
 
+use super::Timestamp;
 use super::parse::{Reader, Reason, absolute, not_a_time, writable};
 use super::zone::TimeZone;
-use super::Timestamp;
 use crate::error::Result;
 
 impl Timestamp {

@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 
-use super::zone::{TimeZone, from_wall_clock};
 use super::Timestamp;
+use super::zone::{TimeZone, from_wall_clock};
 use crate::error::{Error, Result};
 use crate::event::quote;
 

@@ -67,9 +67,7 @@ pub(super) fn from_wall_clock(local_us: i64, zone: TimeZone) -> Option<i64> {
     let wall = DateTime::from_timestamp_micros(local_us)?.naive_utc();
     let offset = match zone.offset_from_local_datetime(&wall) {
         MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset,
-        MappedLocalTime::None => {
-            zone.offset_from_utc_datetime(&wall.checked_sub_signed(Duration::days(1))?)
-        }
+        MappedLocalTime::None => zone.offset_from_utc_datetime(&wall.checked_sub_signed(Duration::days(1))?),
     };
     local_us.checked_sub(i64::from(offset.fix().local_minus_utc()) * 1_000_000)
 }
