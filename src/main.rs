@@ -1,3 +1,7 @@
 //! The `allsource` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allsource::cli::run(std::env::args_os())
+}

@@ -1,1 +1,142 @@
-//! The command line.
+//! *What can a person do at a terminal?* The commands of the `allsource` binary.
+//!
+//! Useful for: moving events in and out, looking, checking, starting the server. Not for: rules about events; every
+//! command goes through the same door ([`door::Host`](crate::door::Host)) as an agent's call, so it works beside a
+//! running server.
+//!
+//! **Invariant:** standard output carries what was asked for, standard error everything else, and an exit code says
+//! how it ended: 0 done, 1 failed, 2 wrong usage, 3 bad lines in an import, 4 damage found.
+
+mod answer;
+mod arguments;
+mod call;
+mod completions;
+mod export;
+mod filter;
+mod import;
+mod outcome;
+mod query;
+mod serve;
+mod stats;
+mod table;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::clock::{Clock, SystemClock};
+use crate::door::Host;
+use crate::engine::{Caller, Writes};
+use crate::error::{Error, ErrorKind};
+use crate::store::{Mode, Options};
+use arguments::{Cli, Command};
+use outcome::{Ended, Exit, Stop};
+
+/// Where a command writes, and what it knows about that place.
+struct Terminal<'t> {
+    out: &'t mut dyn Write,
+    err: &'t mut dyn Write,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs the command line: arguments with the program's name in front, to an exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to the end is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr());
+    let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared() };
+    let ended = perform(&cli, &mut terminal).and_then(|exit| {
+        terminal.out.flush()?;
+        Ok(exit)
+    });
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(Stop::NobodyReads) => Exit::Done,
+        Err(Stop::Failed(error)) => {
+            let _ = terminal.out.flush();
+            let _ = writeln!(terminal.err, "error: failed to {error}");
+            Exit::Failed
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
+    let dir = cli.dir();
+    let caller = Caller { client: Some("allsource-cli".to_owned()), ..caller(Writes::All) };
+    match &cli.command {
+        Command::Mcp(arguments) => serve::run(arguments, &dir),
+        Command::Import(arguments) => {
+            import::run(arguments, &open(&dir, Options::default(), terminal)?, &caller, terminal)
+        }
+        Command::Query(arguments) => {
+            query::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Stats(arguments) => {
+            stats::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Export(arguments) => {
+            export::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Verify => verify::run(&open_existing(&dir, terminal)?, &caller, terminal),
+        Command::Call(arguments) if arguments.list => call::list(terminal),
+        Command::Call(arguments) => {
+            let host = open(&dir, Options::default(), terminal)?;
+            call::run(arguments, &host, &caller, terminal)
+        }
+        Command::Completions(arguments) => completions::run(arguments, terminal),
+    }
+}
+
+fn caller(writes: Writes) -> Caller {
+    Caller { writes, client_version: Some(env!("CARGO_PKG_VERSION").to_owned()), ..Caller::default() }
+}
+
+/// Takes or joins the directory, and passes on what its owner has to say.
+fn open(dir: &Path, options: Options, terminal: &mut Terminal<'_>) -> Ended<Host> {
+    let host = Host::open(dir, options)?;
+    for warning in host.warnings() {
+        writeln!(terminal.err, "warning: {warning}")?;
+    }
+    Ok(host)
+}
+
+/// As [`open`], but a directory that is not there is an error: a mistyped path must not become an empty store.
+fn open_existing(dir: &Path, terminal: &mut Terminal<'_>) -> Ended<Host> {
+    if !dir.is_dir() {
+        return Err(no_store(dir).into());
+    }
+    match Host::open(dir, Options::default()) {
+        // A store that may not be written can still be read.
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            open(dir, Options { mode: Mode::Read, ..Options::default() }, terminal)
+        }
+        Err(error) => Err(error.into()),
+        Ok(host) => {
+            for warning in host.warnings() {
+                writeln!(terminal.err, "warning: {warning}")?;
+            }
+            Ok(host)
+        }
+    }
+}
+
+fn no_store(dir: &Path) -> Error {
+    let message = format!(
+        "open the store {}: there is none; name another with --data DIR or ALLSOURCE_DATA, or make one with \
+         `allsource import`",
+        dir.display()
+    );
+    Error::new(ErrorKind::NotFound, "no_store", message)
+}

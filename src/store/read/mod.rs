@@ -12,8 +12,6 @@
 mod candidates;
 mod page;
 mod walk;
-#[cfg(test)]
-mod model;
 
 pub(super) use page::page;
 

@@ -1,0 +1,72 @@
+//! The commands and their flags, as `--help` teaches them.
+
+use std::path::PathBuf;
+
+use super::{call, completions, export, import, query, serve, stats};
+
+const LONG_ABOUT: &str = "\
+The event store that AI agents operate themselves.
+
+An append-only log of events with real guarantees, spoken to by agents over MCP (`allsource mcp`) and by people with \
+the commands below. A store is a directory; every command works on it beside a running server.";
+
+const EXAMPLES: &str = "\
+Examples:
+  allsource demo                                     watch an agent's session on a real store, from start to end
+  allsource import --data ./events events.jsonl.gz   bring in events
+  allsource stats --data ./events                    what is in there
+  allsource query --type 'order.*' --since now-7d    look at some
+  claude mcp add allsource -- allsource mcp --data ./events
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an import left out bad lines, 4 verify found damage.";
+
+/// The command line.
+#[derive(Debug, clap::Parser)]
+#[command(name = "allsource", version, about = "The event store that AI agents operate themselves")]
+#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true)]
+pub(super) struct Cli {
+    /// The store's directory [default: .allsource]
+    #[arg(long, global = true, value_name = "DIR", env = "ALLSOURCE_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Serve an agent over MCP on standard input and output
+    Mcp(serve::McpArgs),
+    /// Bring in events from files or from a git history
+    Import(import::ImportArgs),
+    /// Find events
+    Query(query::QueryArgs),
+    /// Show what the store holds
+    Stats(stats::StatsArgs),
+    /// Write events out as JSON Lines or CSV
+    Export(export::ExportArgs),
+    /// Prove that what is stored is what was written
+    #[command(long_about = VERIFY_ABOUT)]
+    Verify,
+    /// Call any tool that agents have
+    Call(call::CallArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+const VERIFY_ABOUT: &str = "\
+Read every byte of the store, check every checksum, and prove that positions and versions have no gap.
+
+Damage is printed with file, offset and positions, and the exit code is 4. A damaged store can still be read: \
+`allsource export` writes out everything that is readable.
+
+Examples:
+  allsource verify --data ./events
+  allsource export --data ./events --output salvaged.jsonl && allsource import --data ./new salvaged.jsonl";
+
+impl Cli {
+    /// The store's directory.
+    pub(super) fn dir(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from(".allsource"))
+    }
+}

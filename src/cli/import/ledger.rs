@@ -1,0 +1,176 @@
+//! Putting chunks into a store so that the same lines go in once, however often and however far they are imported.
+//!
+//! Each append carries the hash of every line up to its last one as its idempotency key. A key that the store knows
+//! therefore says that all lines up to there are stored: a file that was imported before is skipped by its keys, one
+//! that has grown since is taken up where it ended, and an interrupted import where it was interrupted. Event ids of
+//! the rows themselves, where there are any, catch what a changed beginning of the file would repeat.
+
+use std::cell::Cell;
+
+use super::chunk::{BadLine, Chunk, Item};
+use crate::error::{ErrorKind, Result};
+
+/// What an import does to a store.
+pub(super) trait Ledger {
+    /// Which of these keys the store knows.
+    fn known(&self, keys: &[String]) -> Result<Vec<bool>>;
+    /// Appends events in one batch; gives how many of them were there before.
+    fn append(&self, items: &[Item], key: Option<&str>) -> Result<u64>;
+}
+
+/// What became of a chunk.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) added: u64,
+    pub(super) there_before: u64,
+    pub(super) bad: Vec<BadLine>,
+}
+
+/// The state of one file's import.
+pub(super) struct Intake<'l, L> {
+    ledger: &'l L,
+    keyed: bool,
+    /// A line was met that the store does not know, so it knows none of those after it.
+    fresh: Cell<bool>,
+}
+
+impl<'l, L: Ledger> Intake<'l, L> {
+    /// Takes in chunks; unless `keyed`, lines without event ids are stored again.
+    pub(super) fn new(ledger: &'l L, keyed: bool) -> Self {
+        Self { ledger, keyed, fresh: Cell::new(false) }
+    }
+
+    /// Stores what is not stored yet.
+    pub(super) fn take(&self, chunk: Chunk) -> Result<Outcome> {
+        let mut outcome = Outcome { bad: chunk.bad, ..Outcome::default() };
+        let known = if self.keyed && !self.fresh.get() { self.known_prefix(&chunk.items)? } else { 0 };
+        let (before, new) = chunk.items.split_at(known);
+        outcome.there_before = before.len() as u64;
+        if !new.is_empty() {
+            let key = new.last().filter(|_| self.keyed).map(key_of);
+            self.append(new, key.as_deref(), &mut outcome)?;
+        }
+        outcome.bad.sort_by_key(|bad| bad.line);
+        Ok(outcome)
+    }
+
+    /// How many of the first items the store has; the usual answers, all and none, cost one look-up each.
+    fn known_prefix(&self, items: &[Item]) -> Result<usize> {
+        let Some(last) = items.last() else { return Ok(0) };
+        if self.ledger.known(&[key_of(last)])?.first() == Some(&true) {
+            return Ok(items.len());
+        }
+        let keys: Vec<_> = items.iter().map(key_of).collect();
+        let known = self.ledger.known(&keys)?;
+        Ok(known.iter().rposition(|known| *known).map_or(0, |last| last + 1))
+    }
+
+    /// Appends items in one batch. Refused, it is halved until the events at fault stand alone.
+    fn append(&self, items: &[Item], key: Option<&str>, outcome: &mut Outcome) -> Result<()> {
+        match (self.ledger.append(items, key), items) {
+            (Ok(before), _) => {
+                let added = (items.len() as u64).saturating_sub(before);
+                self.fresh.set(self.fresh.get() || added > 0);
+                outcome.there_before += before;
+                outcome.added += added;
+                Ok(())
+            }
+            (Err(error), _) if !matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict) => {
+                Err(error)
+            }
+            (Err(error), [item]) => {
+                outcome.bad.push(BadLine { line: item.line, reason: format!("is refused: {error}") });
+                Ok(())
+            }
+            (Err(_), _) => {
+                let (left, right) = items.split_at(items.len() / 2);
+                for half in [left, right] {
+                    // A key of a half would make the whole chunk look stored, refused events and all; events with
+                    // ids of their own do without it.
+                    let needed = self.keyed && half.iter().any(|item| item.event.event_id.is_none());
+                    let key = half.last().filter(|_| needed).map(key_of);
+                    self.append(half, key.as_deref(), outcome)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn key_of(item: &Item) -> String {
+    format!("import:{:032x}", item.chain)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::event::EventDraft;
+
+    /// A store that knows keys and refuses events of the type `refused`.
+    #[derive(Default)]
+    struct Fake {
+        keys: RefCell<HashSet<String>>,
+        stored: RefCell<Vec<u64>>,
+    }
+
+    impl Ledger for Fake {
+        fn known(&self, keys: &[String]) -> Result<Vec<bool>> {
+            Ok(keys.iter().map(|key| self.keys.borrow().contains(key)).collect())
+        }
+
+        fn append(&self, items: &[Item], key: Option<&str>) -> Result<u64> {
+            if items.iter().any(|item| item.event.event_type.as_str() == "refused") {
+                return Err(Error::new(ErrorKind::Conflict, "id_conflict", "store it"));
+            }
+            self.keys.borrow_mut().extend(key.map(str::to_owned));
+            self.stored.borrow_mut().extend(items.iter().map(|item| item.line));
+            Ok(0)
+        }
+    }
+
+    fn chunk(lines: std::ops::Range<u64>, refused: &[u64]) -> Chunk {
+        let items = lines.map(|line| {
+            let event_type = if refused.contains(&line) { "refused" } else { "fine" };
+            let event = EventDraft::new("e", event_type, "{}").expect("a draft");
+            Item { line, event, chain: u128::from(line) }
+        });
+        Chunk { items: items.collect(), bad: Vec::new() }
+    }
+
+    #[test]
+    fn the_same_lines_go_in_once_and_new_ones_behind_them_too() {
+        let ledger = Fake::default();
+        let take = |lines, expected| {
+            let outcome = Intake::new(&ledger, true).take(chunk(lines, &[])).expect("taken");
+            assert_eq!((outcome.added, outcome.there_before), expected);
+        };
+        take(1..8, (7, 0));
+        take(1..8, (0, 7));
+        take(1..11, (3, 7));
+        take(1..11, (0, 10));
+        take(1..8, (0, 7));
+        assert_eq!(*ledger.stored.borrow(), (1..11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_event_that_is_refused_does_not_take_its_batch_with_it() {
+        let ledger = Fake::default();
+        let outcome = Intake::new(&ledger, true).take(chunk(1..100, &[1, 50, 99])).expect("taken");
+        assert_eq!(outcome.added, 96);
+        assert_eq!(outcome.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [1, 50, 99]);
+        assert_eq!(outcome.bad[0].reason, "is refused: store it");
+    }
+
+    #[test]
+    fn without_keys_the_same_lines_go_in_again() {
+        let ledger = Fake::default();
+        for _ in 0..2 {
+            Intake::new(&ledger, false).take(chunk(1..4, &[])).expect("taken");
+        }
+        assert_eq!(ledger.stored.borrow().len(), 6);
+    }
+}

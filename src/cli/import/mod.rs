@@ -1,0 +1,261 @@
+//! *How do real files become events?* `allsource import`.
+//!
+//! Useful for: JSON Lines, CSV and git history of any size, over and over, with nothing stored twice. Not for: writing
+//! single events ([`tools`](crate::tools)).
+//!
+//! [`source`] unpacks, [`rows`] cuts, [`mapping`] makes events, [`chunk`] batches them on a thread of its own, and
+//! [`ledger`] puts into the store what is not there yet.
+//!
+//! **Invariant:** a line is stored, reported as there before, or reported as bad: the three counts add up to the lines.
+
+mod chunk;
+mod git;
+mod ledger;
+mod mapping;
+mod members;
+mod pick;
+mod progress;
+mod rows;
+mod source;
+mod store;
+mod when;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+pub(super) use git::Repository;
+pub(super) use mapping::EXPORT_FIELDS;
+pub(super) use progress::grouped;
+
+use super::Terminal;
+use super::outcome::{Ended, Exit, Stop};
+use crate::clock::Clock;
+use crate::door::Host;
+use crate::engine::Caller;
+use chunk::{BadLine, Message, read_chunks};
+use ledger::Intake;
+use mapping::Wanted;
+use progress::{Progress, per_second};
+use rows::Format;
+use source::Source;
+
+/// How many chunks may wait for the store: 4, a few MiB.
+const CHUNKS_WAITING_MAX: usize = 4;
+
+const LONG_ABOUT: &str = "\
+Bring in events from JSON Lines or CSV (plain, gzip or zstd), or from a git history.
+
+A place P in a row is a JSON pointer (/repo, /user/id), a column name, or a constant (=order). Several with commas \
+between are tried in turn. What you do not map is guessed from common names (entity_id, event_type, timestamp, …) and \
+printed; an empty P (--actor=) maps nothing. Mapped fields leave the row: the actor becomes metadata.actor, everything \
+else that is left becomes the payload, with its numbers and key order as they were. A row of which only `payload` is \
+left (or `payload` and `metadata`) gives those as they are, so an export comes back as it was.
+
+Importing again adds nothing: rows with event ids are known by them, others by the lines before them. A file that has \
+grown, or an import that was interrupted, goes on where the store ends. A bad line is named and left out.";
+
+const EXAMPLES: &str = "\
+Examples:
+  allsource import events.jsonl
+  allsource import --entity /repo --type /type --timestamp /created_at --event-id /id --actor /actor/login gh.jsonl.gz
+  allsource import --entity /ProcessGuid,/Hostname --type /EventID --timestamp /EventTime logs.jsonl.zst
+  allsource import --entity customer --type =order.placed --timestamp date orders.csv
+  allsource import --git .
+  kubectl get events -o json | jq -c '.items[]' | allsource import --entity /involvedObject/name --type /reason -
+
+Exit codes: 0 all in, 1 failed, 2 wrong usage, 3 some lines were bad (the rest is in; with --strict, those before).";
+
+/// What `import` takes.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+pub(super) struct ImportArgs {
+    /// Files to read; - is standard input
+    #[arg(value_name = "FILE", required_unless_present = "git")]
+    files: Vec<String>,
+    /// Import the history of the git repository at DIR: its commits and the files they changed
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    git: Option<PathBuf>,
+    /// Where the entity id is
+    #[arg(long, value_name = "P")]
+    entity: Option<String>,
+    /// Where the event type is
+    #[arg(long = "type", value_name = "P")]
+    event_type: Option<String>,
+    /// Where the time is: RFC 3339, a date, or seconds to nanoseconds since 1970; UTC unless it says otherwise
+    #[arg(long, value_name = "P")]
+    timestamp: Option<String>,
+    /// Where a unique id is; it makes the import idempotent whatever else is in the file
+    #[arg(long, value_name = "P")]
+    event_id: Option<String>,
+    /// Where the name of who did it is
+    #[arg(long, value_name = "P")]
+    actor: Option<String>,
+    /// How rows are written [default: by the file's name, or else by its first byte]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Stop at the first bad line
+    #[arg(long)]
+    strict: bool,
+    /// Store rows again that were imported before (rows with event ids are still known by them)
+    #[arg(long)]
+    again: bool,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) added: u64,
+    pub(super) there_before: u64,
+    pub(super) bad: u64,
+}
+
+/// Runs `allsource import`.
+pub(super) fn run(
+    arguments: &ImportArgs,
+    host: &Host,
+    caller: &Caller,
+    terminal: &mut Terminal<'_>,
+) -> Ended {
+    let clock = Arc::clone(&terminal.clock);
+    let began = clock.elapsed();
+    let mut import = Import { host, caller, terminal, clock: Arc::clone(&clock), strict: arguments.strict };
+    let mut tally = Tally::default();
+    if let Some(dir) = &arguments.git {
+        tally = import.git(&Repository::open(dir)?)?;
+    }
+    let wanted = Wanted {
+        entity: arguments.entity.clone(),
+        event_type: arguments.event_type.clone(),
+        timestamp: arguments.timestamp.clone(),
+        event_id: arguments.event_id.clone(),
+        actor: arguments.actor.clone(),
+    };
+    for file in &arguments.files {
+        let source = Source::open(file)?;
+        let one = import.file(file, source, arguments, &wanted)?;
+        tally = tally.and(one);
+        if arguments.strict && tally.bad > 0 {
+            break;
+        }
+    }
+    summary(tally, clock.elapsed().saturating_sub(began), terminal)?;
+    Ok(if tally.bad > 0 { Exit::BadLines } else { Exit::Done })
+}
+
+/// Imports a repository's history; for the demo, which has its own words around it.
+pub(super) fn import_history(
+    repository: &Repository,
+    host: &Host,
+    caller: &Caller,
+    terminal: &mut Terminal<'_>,
+) -> Ended<Tally> {
+    let clock = Arc::clone(&terminal.clock);
+    Import { host, caller, terminal, clock, strict: false }.git(repository)
+}
+
+impl Tally {
+    fn and(self, other: Self) -> Self {
+        Self {
+            added: self.added + other.added,
+            there_before: self.there_before + other.there_before,
+            bad: self.bad + other.bad,
+        }
+    }
+}
+
+fn summary(tally: Tally, time: Duration, terminal: &mut Terminal<'_>) -> Ended<()> {
+    let Tally { added, there_before, bad } = tally;
+    let rate = grouped(per_second(added + there_before, time));
+    write!(terminal.out, "{} events added", grouped(added))?;
+    if there_before > 0 {
+        write!(terminal.out, ", {} were there before", grouped(there_before))?;
+    }
+    if bad > 0 {
+        write!(terminal.out, ", {} bad lines left out", grouped(bad))?;
+    }
+    writeln!(terminal.out, " · {:.2} s · {rate} events/s", time.as_secs_f64())?;
+    Ok(())
+}
+
+/// One run of the command: where the events go, and what is said meanwhile.
+struct Import<'i, 't> {
+    host: &'i Host,
+    caller: &'i Caller,
+    terminal: &'i mut Terminal<'t>,
+    clock: Arc<dyn Clock>,
+    strict: bool,
+}
+
+impl Import<'_, '_> {
+    fn file(&mut self, name: &str, source: Source, arguments: &ImportArgs, wanted: &Wanted) -> Ended<Tally> {
+        let progress = Progress::start(name, Arc::clone(&source.read), source.size, Arc::clone(&self.clock));
+        let format = arguments.format;
+        let read = move |to: SyncSender<Message>| read_chunks(name, source, format, wanted, &to);
+        self.take(name, progress, !arguments.again, read)
+    }
+
+    fn git(&mut self, repository: &Repository) -> Ended<Tally> {
+        let commits = Arc::new(AtomicU64::new(0));
+        let total = Some(repository.commits);
+        let progress =
+            Progress::start(&repository.name, Arc::clone(&commits), total, Arc::clone(&self.clock));
+        self.take(&repository.name, progress, false, move |to| repository.read_chunks(&commits, &to))
+    }
+
+    /// Appends what `read` sends from a thread of its own, so that parsing and storing overlap.
+    fn take(
+        &mut self,
+        name: &str,
+        mut progress: Progress,
+        keyed: bool,
+        read: impl FnOnce(SyncSender<Message>) + Send,
+    ) -> Ended<Tally> {
+        let (to, from) = sync_channel(CHUNKS_WAITING_MAX);
+        std::thread::scope(|scope| {
+            scope.spawn(move || read(to));
+            // Owned here, so that an early end closes the channel and the reading thread ends too.
+            let from: Receiver<Message> = from;
+            let ledger = (self.host, self.caller);
+            let intake = Intake::new(&ledger, keyed);
+            let mut tally = Tally::default();
+            for message in from {
+                match message {
+                    Message::Failed(error) => return Err(Stop::Failed(error)),
+                    Message::Mapping(mapping) => {
+                        progress.aside(|| writeln!(self.terminal.err, "{name}: {mapping}"))?;
+                    }
+                    Message::Chunk(mut chunk) => {
+                        if self.strict {
+                            chunk.end_at_first_bad();
+                        }
+                        let outcome = intake.take(chunk)?;
+                        tally = tally.and(Tally {
+                            added: outcome.added,
+                            there_before: outcome.there_before,
+                            bad: outcome.bad.len() as u64,
+                        });
+                        progress.advance(outcome.added + outcome.there_before);
+                        progress.aside(|| self.report(name, &outcome.bad))?;
+                        if self.strict && tally.bad > 0 {
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(tally)
+        })
+    }
+
+    fn report(&mut self, name: &str, bad: &[BadLine]) -> Ended<()> {
+        for BadLine { line, reason } in bad {
+            match line {
+                0 => writeln!(self.terminal.err, "{name}: a change {reason}")?,
+                _ => writeln!(self.terminal.err, "{name}:{line}: {reason}")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! `allsource mcp`: the server that an agent starts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::outcome::{Ended, Exit};
+use crate::door::Host;
+use crate::engine::Writes;
+use crate::mcp::{ServeOptions, serve_stdio};
+use crate::store::{Durability, Options};
+
+const LONG_ABOUT: &str = "\
+Serve an agent over MCP on standard input and output; an agent's configuration starts this, people rarely do.
+
+Several servers on one directory are fine: one of them owns it and performs the calls of the others; when it goes, \
+another takes over. What is acknowledged is stored: with --durability fsync (the default) it survives a power cut, with \
+interval:MS a power cut may cost the last MS milliseconds, a crash of the program nothing.";
+
+const EXAMPLES: &str = "\
+Examples:
+  claude mcp add allsource -- allsource mcp --data ./events
+  allsource mcp --data ./events --read-only
+  allsource mcp --data ./events --toolsets explore --durability interval:50";
+
+/// What `mcp` takes.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+pub(super) struct McpArgs {
+    /// What the agent may change
+    #[arg(long, value_name = "WHAT", default_value = "all", value_parser = parse_writes)]
+    writes: Writes,
+    /// The agent may change nothing: --writes none
+    #[arg(long, conflicts_with = "writes")]
+    read_only: bool,
+    /// Offer only the tools of these sets
+    #[arg(long, value_name = "SET,…", value_delimiter = ',')]
+    toolsets: Vec<String>,
+    /// Offer only these tools, and those of --toolsets
+    #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
+    tools: Vec<String>,
+    /// Do not offer these tools
+    #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
+    exclude_tools: Vec<String>,
+    /// What an acknowledged append survives: fsync (a power cut) or interval:MS (all but its last MS milliseconds)
+    #[arg(long, value_name = "MODE", default_value = "fsync", value_parser = parse_durability)]
+    durability: Durability,
+}
+
+/// Runs `allsource mcp` until the client closes its end.
+pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
+    let writes = if arguments.read_only { Writes::None } else { arguments.writes };
+    let options = ServeOptions {
+        writes,
+        toolsets: arguments.toolsets.clone(),
+        tools: arguments.tools.clone(),
+        exclude_tools: arguments.exclude_tools.clone(),
+    };
+    let host = Host::open(dir, Options { durability: arguments.durability, ..Options::default() })?;
+    serve_stdio(Arc::new(host), &options)?;
+    Ok(Exit::Done)
+}
+
+fn parse_writes(text: &str) -> Result<Writes, String> {
+    match text {
+        "none" => Ok(Writes::None),
+        "forks" => Ok(Writes::Forks),
+        "all" => Ok(Writes::All),
+        _ => Err("it is none, forks or all".to_owned()),
+    }
+}
+
+fn parse_durability(text: &str) -> Result<Durability, String> {
+    const MS_MAX: u64 = 60_000;
+    let millis = text.strip_prefix("interval:").and_then(|millis| millis.parse().ok());
+    match (text, millis) {
+        ("fsync", _) => Ok(Durability::Fsync),
+        (_, Some(ms)) if (1..=MS_MAX).contains(&ms) => Ok(Durability::Interval { ms }),
+        _ => Err(format!("it is fsync, or interval:MS with 1 to {MS_MAX} milliseconds")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        assert_eq!(parse_durability("interval:50"), Ok(Durability::Interval { ms: 50 }));
+        for text in ["interval", "interval:0", "interval:-1", "interval:60001", "none", "Fsync"] {
+            assert!(parse_durability(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_writes("none"), Ok(Writes::None));
+        for text in ["", "None", "fork", "true"] {
+            assert!(parse_writes(text).is_err(), "{text}");
+        }
+    }
+}
