@@ -63,18 +63,22 @@ impl Frame {
     /// # Errors
     /// `Exhausted` beyond [`FRAME_BYTES_MAX`].
     pub(super) fn new(what: What, body: &impl Serialize) -> Result<Self> {
+        Self::within(FRAME_BYTES_MAX, what, body)
+    }
+
+    fn within(bytes_max: usize, what: What, body: &impl Serialize) -> Result<Self> {
         let mut bytes = vec![0, 0, 0, 0, what as u8];
         serde_json::to_writer(&mut bytes, body).map_err(|error| {
             Error::internal("write a call as JSON for the process that has the directory").caused_by(error)
         })?;
         let len = bytes.len() - HEAD_BYTES;
-        let head = u32::try_from(len).ok().filter(|_| len <= FRAME_BYTES_MAX).ok_or_else(|| {
+        let head = u32::try_from(len).ok().filter(|_| len <= bytes_max).ok_or_else(|| {
             let message = format!(
-                "send {len} bytes between two processes: at most {FRAME_BYTES_MAX} go at once; ask for less at a time"
+                "send {len} bytes between two processes: at most {bytes_max} go at once; ask for less at a time"
             );
             Error::new(ErrorKind::Exhausted, "frame_too_large", message)
                 .with("bytes", len)
-                .with("bytes_max", FRAME_BYTES_MAX)
+                .with("bytes_max", bytes_max)
         })?;
         for (byte, value) in bytes.iter_mut().zip(head.to_le_bytes()) {
             *byte = value;
@@ -207,13 +211,17 @@ struct AnswerBody<B> {
 
 /// The frame of an outcome; one that is too large becomes the error that says so.
 pub(super) fn answer(kind: Kind, outcome: &Outcome) -> Result<Frame> {
+    answer_within(FRAME_BYTES_MAX, kind, outcome)
+}
+
+fn answer_within(bytes_max: usize, kind: Kind, outcome: &Outcome) -> Result<Frame> {
     let frame = |outcome: &Outcome| {
         let (body, is_error, error) = match outcome {
             Outcome::Tool(answer) => (Some(&answer.body), answer.is_error, None),
             Outcome::Operation(Ok(body)) => (Some(body), false, None),
             Outcome::Operation(Err(error)) => (None, true, Some(Said::of(error))),
         };
-        Frame::new(What::Answer, &AnswerBody { body, is_error, error })
+        Frame::within(bytes_max, What::Answer, &AnswerBody { body, is_error, error })
     };
     match frame(outcome) {
         Err(error) if error.kind() == ErrorKind::Exhausted => frame(&Outcome::refused(kind, error)),
@@ -304,8 +312,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_too_large_becomes_an_error_that_says_so() {
-        let body = Object::from_iter([("text".to_owned(), "x".repeat(FRAME_BYTES_MAX).into())]);
-        let frame = answer(Kind::Operation, &Outcome::Operation(Ok(body))).unwrap();
+        let body = Object::from_iter([("text".to_owned(), "x".repeat(1_000).into())]);
+        let frame = answer_within(1_000, Kind::Operation, &Outcome::Operation(Ok(body))).unwrap();
         let outcome = parse_answer(Kind::Operation, &body_of(&frame, What::Answer)).unwrap();
         let Outcome::Operation(Err(error)) = outcome else { panic!("not an error") };
         assert_eq!((error.kind(), error.code()), (ErrorKind::Exhausted, "frame_too_large"));

@@ -526,12 +526,16 @@ mod tests {
     }
 
     /// Holds the lock and lets `answer` talk on the socket in place of an owner.
-    fn with_false_owner(place: &Place, answer: impl FnOnce(LocalSocketListener) + Send) -> Error {
+    fn with_false_owner(
+        place: &Place,
+        silence_ms_max: u64,
+        answer: impl FnOnce(LocalSocketListener) + Send,
+    ) -> Error {
         let store = Store::open(place.data.path(), Options::default()).unwrap();
         let (listener, _) = socket::listen(&place.sockets()).unwrap();
         let error = thread::scope(|scope| {
             scope.spawn(move || answer(listener));
-            place.try_open(100).err().unwrap()
+            place.try_open(silence_ms_max).err().unwrap()
         });
         drop(store);
         error
@@ -542,7 +546,7 @@ mod tests {
         let place = Place::new();
         let dir = place.data.path().canonicalize().unwrap().to_string_lossy().into_owned();
         let hello = Hello { version: "0.0.9".to_owned(), pid: 4_711, ..Hello::of_this_process(dir) };
-        let error = with_false_owner(&place, move |listener| {
+        let error = with_false_owner(&place, 5_000, move |listener| {
             let stream = listener.accept().unwrap();
             Frame::new(What::Hello, &hello).unwrap().write_to(&stream).unwrap();
         });
@@ -555,7 +559,7 @@ mod tests {
     #[test]
     fn an_owner_that_says_nothing_is_named_by_pid() {
         let place = Place::new();
-        let error = with_false_owner(&place, |listener| {
+        let error = with_false_owner(&place, 100, |listener| {
             let stream = listener.accept().unwrap();
             // Ends when the other side gives up.
             let _ = frame::read(&stream);
@@ -573,6 +577,7 @@ mod tests {
         let door = DoorOptions { takeover_ms_max: 20, runtime_dir, ..DoorOptions::default() };
         let error = Host::open_with(place.data.path(), Options::default(), door).err().unwrap();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "owner_unreachable"));
+        assert_eq!(error.details()["owner_pid"], std::process::id());
     }
 
     #[test]

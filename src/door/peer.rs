@@ -147,7 +147,8 @@ fn greet(places: &[PathBuf], hello: &Hello, silence_max: Duration) -> Result<(St
     let lost = |error| lost(error, socket::pid_of(&stream), silence_max, &hello.dir);
     stream.set_recv_timeout(Some(silence_max)).map_err(lost)?;
     stream.set_send_timeout(Some(silence_max)).map_err(lost)?;
-    Frame::new(What::Hello, hello).map_err(Lost::Refused)?.write_to(&stream).map_err(lost)?;
+    let sent = Frame::new(What::Hello, hello).map_err(Lost::Refused)?.write_to(&stream);
+    // An owner that refuses says why and hangs up: what it said counts, not that nobody listens any more.
     let (What::Hello, body) = frame::read(&stream).map_err(lost)? else {
         return Err(lost(io::ErrorKind::InvalidData.into()));
     };
@@ -158,6 +159,7 @@ fn greet(places: &[PathBuf], hello: &Hello, silence_max: Duration) -> Result<(St
     if let Some(refusal) = &owner.refusal {
         return Err(Lost::Refused(refusal.again()));
     }
+    sent.map_err(lost)?;
     Ok((stream, owner))
 }
 
@@ -211,8 +213,8 @@ fn mismatch(here: &Hello, there: &Hello) -> Error {
 /// The error of a directory that is locked by a process that cannot be reached.
 pub(super) fn unreachable(dir: &Path, waited: Duration, locked: Error) -> Error {
     let message = format!(
-        "reach the process that has the directory {}: it has the lock, but listens nowhere that this process could \
-         reach (tried for {} ms); does it run as another user, in a container, or on another machine?",
+        "reach the process that has the directory {}: it listens nowhere that this process can reach (tried for {} ms); \
+         does it run as another user, in a container, or on another machine?",
         dir.display(),
         waited.as_millis()
     );

@@ -20,6 +20,8 @@ use crate::tools;
 
 /// The open store of the process that owns the directory.
 pub(super) struct Seat {
+    /// Whether the lock on the directory is held; a store open for reading alone holds none.
+    locked: bool,
     /// `None` once the owner has left. Running calls hold it for reading, leaving takes it for writing.
     engine: RwLock<Option<Engine>>,
     /// Why a damaged store is open for reading alone.
@@ -36,11 +38,17 @@ impl Seat {
             }
             opened => (opened?, None),
         };
+        let locked = options.mode == Mode::Write && damage.is_none();
         let mut engine = Engine::new(store, options.clock.clone());
-        if options.mode == Mode::Write && damage.is_none() {
+        if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
         }
-        Ok(Self { engine: RwLock::new(Some(engine)), damage })
+        Ok(Self { locked, engine: RwLock::new(Some(engine)), damage })
+    }
+
+    /// Whether this process holds the lock on the directory, and so may bind its socket.
+    pub(super) fn is_locked(&self) -> bool {
+        self.locked
     }
 
     /// What everyone who uses this directory should know.

@@ -126,13 +126,22 @@ fn lock(dir: &Path, options: &Options) -> Result<File> {
         Error::new(ErrorKind::Unavailable, "directory_unusable", message)
     };
     options.disk.create_dir_all(dir).map_err(failed)?;
-    options.disk.lock(&dir.join("LOCK")).map_err(failed)?.ok_or_else(|| {
-        let message = format!(
-            "open data directory {}: another process has it open; use that one or stop it",
-            dir.display()
-        );
-        Error::new(ErrorKind::Unavailable, "locked", message)
+    let path = dir.join("LOCK");
+    options.disk.lock(&path).map_err(failed)?.ok_or_else(|| {
+        let pid = locker(&path, options);
+        let process =
+            pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process with pid {pid}"));
+        let message =
+            format!("open data directory {}: {process} has it open; use that one or stop it", dir.display());
+        let error = Error::new(ErrorKind::Unavailable, "locked", message);
+        pid.into_iter().fold(error, |error, pid| error.with("owner_pid", pid))
     })
+}
+
+/// The process that wrote its id into the lock file, if it got that far.
+fn locker(path: &Path, options: &Options) -> Option<u32> {
+    let content = options.disk.open(path, false).and_then(|file| file.map()).ok()?;
+    std::str::from_utf8(&content).ok()?.trim().parse().ok()
 }
 
 fn start(branch: &Arc<Branch>) -> Result<Vec<JoinHandle<()>>> {

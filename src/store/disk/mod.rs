@@ -30,7 +30,8 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// The entries of a directory, in order of their names.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Takes the exclusive lock of a lock file, creating it; `None` when another process has it.
+    /// Takes the exclusive lock of a lock file, creating it, and writes this process's id into it; `None` when another
+    /// process has it.
     fn lock(&self, path: &Path) -> io::Result<Option<File>>;
 }
 

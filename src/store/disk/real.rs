@@ -52,7 +52,12 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<File>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => {
+                // For whoever finds it locked. Without it (a full disk) the lock holds all the same.
+                let pid = format!("{}\n", std::process::id());
+                let _ = file.set_len(0).and_then(|()| file.write_all_at(pid.as_bytes(), 0));
+                Ok(Some(file))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }

@@ -12,6 +12,8 @@
 mod candidates;
 mod page;
 mod walk;
+#[cfg(test)]
+mod model;
 
 pub(super) use page::page;
 

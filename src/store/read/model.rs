@@ -1,0 +1,200 @@
+//! Snapshots against the plainest model there is: a list of events and a loop.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Order, Page, Scan, ScanLimits};
+use crate::event::{EntityId, Event, EventId, Filter, IdempotencyKey, NamePattern, Position, Timestamp};
+use crate::store::Mode;
+use crate::store::index::fixture::{Fixture, Shape};
+use crate::store::snapshot::Snapshot;
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    (any::<u64>(), 1_u64..80, 1_u64..60, 1_u64..120, 1_u64..90, 1_usize..20, 1_usize..4, any::<bool>())
+        .prop_map(|(seed, frames, frame_events_max, entities, types, index_frames, log_indexes, files)| {
+            Shape { seed, frames, frame_events_max, entities, types, index_frames, log_indexes, files }
+        })
+}
+
+fn entities() -> impl Strategy<Value = Option<NamePattern>> {
+    prop_oneof![
+        Just(None),
+        (0_u8..6)
+            .prop_map(|n| Some(NamePattern::Exact(format!("{}-{n}", ["order", "üser"][usize::from(n % 2)])))),
+        (0_u8..6).prop_map(|n| Some(NamePattern::Prefix(format!("order-{n}")))),
+        Just(Some(NamePattern::Prefix(String::new()))),
+    ]
+}
+
+fn types() -> impl Strategy<Value = Option<NamePattern>> {
+    prop_oneof![
+        Just(None),
+        (0_u8..4).prop_map(|n| Some(NamePattern::Exact(format!("kind.{n}")))),
+        (0_u8..4).prop_map(|n| Some(NamePattern::Prefix(format!("kind.{n}")))),
+        Just(Some(NamePattern::Exact("nothing".to_owned()))),
+    ]
+}
+
+fn times() -> impl Strategy<Value = Option<Timestamp>> {
+    proptest::option::weighted(0.3, (0_i64..3_000).prop_map(Timestamp::from_micros))
+}
+
+fn scans() -> impl Strategy<Value = Scan> {
+    let filter = (entities(), types(), times(), times(), times());
+    let filter = filter.prop_map(|(entity_id, event_type, since, until, as_of)| Filter {
+        entity_id,
+        event_type,
+        since,
+        until,
+        as_of,
+        ..Filter::default()
+    });
+    let after = prop_oneof![Just(0_u64), 0_u64..2_500];
+    let before = proptest::option::weighted(0.3, 0_u64..2_500);
+    (filter, any::<bool>(), after, before).prop_map(|(filter, descending, after, before)| Scan {
+        filter,
+        order: if descending { Order::Descending } else { Order::Ascending },
+        after: Position::new(after),
+        before: before.map(Position::new),
+    })
+}
+
+fn limits() -> impl Strategy<Value = ScanLimits> {
+    let all = ScanLimits::default();
+    prop_oneof![
+        Just(all),
+        (0_usize..40).prop_map(move |events_max| ScanLimits { events_max, ..all }),
+        (0_u64..300).prop_map(move |examined_max| ScanLimits { examined_max, ..all }),
+        (0_usize..400).prop_map(move |bytes_max| ScanLimits { bytes_max, ..all }),
+        Just(ScanLimits { time_max: Duration::ZERO, ..all }),
+    ]
+}
+
+fn is_meant(scan: &Scan, event: &Event) -> bool {
+    event.position > scan.after
+        && scan.before.is_none_or(|before| event.position < before)
+        && scan.filter.matches(event)
+}
+
+/// Reads page after page and checks each against what lies between its ends.
+fn check_scan(snapshot: &Snapshot, events: &[Event], scan: &Scan, limits: &ScanLimits) {
+    let mut expected: Vec<&Event> = events.iter().filter(|event| is_meant(scan, event)).collect();
+    if scan.order == Order::Descending {
+        expected.reverse();
+    }
+    let mut found = Vec::new();
+    let mut rest = scan.clone();
+    loop {
+        let page = snapshot.scan(&rest, limits).expect("a page");
+        check_page(&page, limits);
+        let behind = |event: &Event| match (page.scanned_to, rest.order) {
+            (Some(to), Order::Ascending) => event.position <= to,
+            (Some(to), Order::Descending) => event.position >= to,
+            (None, _) => false,
+        };
+        assert!(page.events.iter().all(behind), "an event lies behind scanned_to");
+        found.extend(page.events);
+        if page.complete {
+            break;
+        }
+        let to = page.scanned_to.expect("a page that is not complete says how far it came");
+        match rest.order {
+            Order::Ascending => {
+                assert!(to > rest.after, "no progress");
+                rest.after = to;
+            }
+            Order::Descending => {
+                assert!(rest.before.is_none_or(|before| to < before), "no progress");
+                rest.before = Some(to);
+            }
+        }
+    }
+    assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{scan:?} {limits:?}");
+}
+
+fn check_page(page: &Page, limits: &ScanLimits) {
+    assert!(page.events.len() <= limits.events_max.max(1));
+    assert!(page.examined <= limits.examined_max.max(1));
+    let bytes: usize = page.events.iter().map(|event| event.payload.as_str().len()).sum();
+    assert!(page.events.len() == 1 || bytes <= limits.bytes_max);
+    assert_eq!(page.damaged, 0);
+}
+
+/// Asks everything that is not a scan.
+fn check_look_ups(snapshot: &Snapshot, fixture: &Fixture, events: &[Event]) {
+    let head = events.last().map_or(Position::ZERO, |event| event.position);
+    assert_eq!(snapshot.head(), head);
+    for event in fixture.events.iter().step_by(17) {
+        let visible = (event.position <= head).then_some(event);
+        assert_eq!(snapshot.event(event.position).expect("a read").as_ref(), visible);
+        assert_eq!(snapshot.event_by_id(&event.event_id).expect("a read").as_ref(), visible);
+        let last = events.iter().rfind(|other| other.entity_id == event.entity_id);
+        let found = snapshot.entity_head(&event.entity_id).expect("a read");
+        assert_eq!(
+            found.map(|head| (head.version, head.position)),
+            last.map(|event| (event.version, event.position)),
+            "head of {} at {head}",
+            event.entity_id
+        );
+        let known = events.iter().rfind(|other| other.recorded_at <= event.recorded_at);
+        let cut = snapshot.position_known_at(event.recorded_at).expect("a read");
+        assert_eq!(cut, known.map_or(Position::ZERO, |event| event.position));
+    }
+    for (key, first) in &fixture.calls {
+        let expected = (*first <= head).then_some(*first);
+        assert_eq!(snapshot.call(key).expect("a read"), expected);
+    }
+    assert_eq!(snapshot.call(&IdempotencyKey::new("unknown").expect("a key")).expect("a read"), None);
+    assert_eq!(snapshot.event_by_id(&EventId::new("unknown").expect("an id")).expect("a read"), None);
+    assert_eq!(snapshot.position_known_at(Timestamp::MIN).expect("a read"), Position::ZERO);
+    assert_eq!(snapshot.position_known_at(Timestamp::MAX).expect("a read"), head);
+    check_stats(snapshot, events);
+}
+
+fn check_stats(snapshot: &Snapshot, events: &[Event]) {
+    let stats = snapshot.stats().expect("stats");
+    let mut entities: Vec<&EntityId> = events.iter().map(|event| &event.entity_id).collect();
+    entities.sort();
+    entities.dedup();
+    assert_eq!((stats.events, stats.entities), (events.len() as u64, entities.len() as u64));
+    let counted: u64 = stats.event_types.iter().map(|kind| kind.count).sum();
+    assert_eq!(counted, events.len() as u64);
+    for kind in &stats.event_types {
+        let expected = events.iter().filter(|event| event.event_type == kind.event_type).count() as u64;
+        assert_eq!(kind.count, expected);
+        let filter =
+            Filter { event_type: Some(NamePattern::Exact(kind.event_type.to_string())), ..Filter::default() };
+        assert_eq!(snapshot.count(&filter).expect("a count"), Some(expected));
+    }
+    let times = events.iter().map(|event| event.timestamp);
+    assert_eq!(stats.time_range, times.clone().min().zip(times.max()));
+    assert_eq!(stats.last_recorded_at, events.last().map(|event| event.recorded_at));
+    for max in [3, 1_000] {
+        let found = snapshot.entity_ids("order-", max).expect("ids");
+        let expected = entities.iter().filter(|id| id.as_str().starts_with("order-")).take(max);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected.copied().collect::<Vec<_>>());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_snapshot_answers_as_a_plain_list(
+        shape in shapes(),
+        cut in 0_u64..2_500,
+        scans in prop::collection::vec((scans(), limits()), 12),
+    ) {
+        let fixture = Fixture::new(shape);
+        let whole = fixture.snapshot(Mode::Write);
+        for snapshot in [whole.clone(), whole.up_to(Position::new(cut)), whole] {
+            let inside = fixture.events.partition_point(|event| event.position <= snapshot.head());
+            let events = &fixture.events[..inside];
+            check_look_ups(&snapshot, &fixture, events);
+            for (scan, limits) in &scans {
+                check_scan(&snapshot, events, scan, limits);
+            }
+        }
+    }
+}
