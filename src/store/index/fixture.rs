@@ -175,7 +175,8 @@ fn push(frame: &Frame, bytes: &mut Vec<u8>, index: &MemoryIndex) {
     let stamp = FrameStamp { first_position: first, synced_through: first.previous(), recorded_at };
     let versions: Vec<_> = frame.events.iter().map(|event| event.version).collect();
     let start = u32::try_from(bytes.len()).expect("a small file");
-    bytes.extend_from_slice(builder.stamp(&stamp, &versions));
+    builder.stamp(&stamp, &versions);
+    bytes.extend_from_slice(builder.bytes());
     let entries: Vec<_> = frame
         .events
         .iter()
