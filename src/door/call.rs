@@ -8,6 +8,11 @@ use crate::engine::Caller;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tools::{self, Answer, Object};
 
+/// The argument that makes a call harmless to send twice.
+pub(super) const KEY: &str = "idempotency_key";
+/// The one operation that changes the store.
+const APPEND_BATCH: &str = "append_batch";
+
 /// Whether a call is a tool of the agents or an operation of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -25,17 +30,24 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Whether the call appends, so that sending it twice must store once.
-    pub(super) fn appends(&self) -> bool {
-        self.name.starts_with("append_")
+    /// Whether the call takes an idempotency key, so that sending it twice with one does it once.
+    pub(super) fn takes_key(&self) -> bool {
+        match self.kind {
+            Kind::Tool => self.tool().is_some_and(|tool| tool.argument(KEY).is_some()),
+            Kind::Operation => self.name == APPEND_BATCH,
+        }
     }
 
     /// Whether the call would change the store.
     pub(super) fn writes(&self) -> bool {
         match self.kind {
-            Kind::Tool => tools::TOOLS.iter().any(|tool| tool.name == self.name && !tool.hints.read_only),
-            Kind::Operation => self.appends(),
+            Kind::Tool => self.tool().is_some_and(|tool| !tool.hints.read_only),
+            Kind::Operation => self.name == APPEND_BATCH,
         }
+    }
+
+    fn tool(&self) -> Option<&'static tools::Tool> {
+        tools::TOOLS.iter().find(|tool| tool.name == self.name)
     }
 }
 

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
 
 use super::DoorOptions;
-use super::call::{Kind, Outcome, Request, Said};
+use super::call::{KEY, Kind, Outcome, Request, Said};
 use super::frame;
 use super::owner::Owner;
 use super::peer::{Lost, Peer, unreachable};
@@ -23,8 +23,6 @@ use crate::event::quote;
 use crate::store::Options;
 use crate::tools::{Answer, Object};
 
-/// The argument that makes an append harmless to send twice.
-const KEY: &str = "idempotency_key";
 /// The first and the longest pause between two attempts to take the directory or to reach its owner.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -188,7 +186,7 @@ impl Host {
     /// once.
     fn keyed(&self, request: Request<'_>) -> Option<Object> {
         let has = |name| request.arguments.get(name).is_some_and(|value| !value.is_null());
-        if !request.appends() || has(KEY) {
+        if !request.takes_key() || has(KEY) {
             return None;
         }
         let ids = &self.options.ids;
