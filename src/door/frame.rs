@@ -121,6 +121,8 @@ pub(super) struct Hello {
     /// The data directory: two directories could share the hash in the socket's name.
     pub(super) dir: String,
     pub(super) warnings: Vec<String>,
+    /// The owner may keep acknowledged appends in memory for this long, in milliseconds.
+    pub(super) interval_ms: Option<u64>,
     /// Why the owner serves nobody on this connection.
     pub(super) refusal: Option<Said>,
 }

@@ -109,12 +109,12 @@ impl Host {
         self.role().is_some_and(|role| matches!(&*role, Role::Owner(_)))
     }
 
-    /// What whoever uses this directory should know: that the store is damaged, and where; or that no other process
-    /// can share it, and why.
+    /// What whoever uses this directory should know: that the store is damaged, and where; that no other process can
+    /// share it, and why; or that its owner syncs less often than [`Options::durability`] asks here.
     pub fn warnings(&self) -> Vec<String> {
         match self.role().as_deref() {
             Some(Role::Owner(owner)) => owner.warnings().to_vec(),
-            Some(Role::Peer(peer)) => peer.warnings().to_vec(),
+            Some(Role::Peer(peer)) => peer.warnings(self.options.durability),
             None => Vec::new(),
         }
     }
@@ -361,7 +361,7 @@ mod tests {
     use super::*;
     use crate::door::frame::{Frame, Hello, What};
     use crate::engine::Writes;
-    use crate::store::Store;
+    use crate::store::{Durability, Store};
 
     /// A data directory, and a runtime directory of its own.
     struct Place {
@@ -497,6 +497,22 @@ mod tests {
             }
         });
         check_count(peer, "crowded", 40);
+    }
+
+    #[test]
+    fn a_peer_is_warned_of_an_owner_that_syncs_less_often() {
+        let place = Place::new();
+        let runtime_dir = Some(place.runtime.path().join("run"));
+        let door = || DoorOptions { runtime_dir: runtime_dir.clone(), ..DoorOptions::default() };
+        let open = |durability| {
+            let options = Options { durability, ..Options::default() };
+            Host::open_with(place.data.path(), options, door()).unwrap()
+        };
+        let owner = open(Durability::Interval { ms: 50 });
+        assert_eq!(owner.warnings(), Vec::<String>::new());
+        assert_eq!(open(Durability::Interval { ms: 50 }).warnings(), Vec::<String>::new());
+        let warnings = open(Durability::Fsync).warnings();
+        assert!(warnings.iter().any(|warning| warning.contains("every 50 ms")), "{warnings:?}");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Owner {
     /// `Denied` when the socket's place is in somebody else's hands.
     pub(super) fn new(seat: Seat, dir: String, places: &[PathBuf], options: &DoorOptions) -> Result<Self> {
         let mut warnings = seat.warnings();
-        let hello = Hello { warnings: warnings.clone(), ..Hello::of_this_process(dir) };
+        let (said, interval_ms) = (warnings.clone(), seat.interval_ms());
+        let hello = Hello { warnings: said, interval_ms, ..Hello::of_this_process(dir) };
         let shared = Arc::new(Shared {
             seat,
             hello,

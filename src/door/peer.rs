@@ -15,6 +15,7 @@ use super::call::{Kind, Outcome};
 use super::frame::{self, Frame, Hello, What};
 use super::socket;
 use crate::error::{Error, ErrorKind};
+use crate::store::Durability;
 
 /// The most connections of one process, so the most calls that it has running at the owner; more wait here.
 const CONNECTIONS_MAX: usize = 8;
@@ -58,9 +59,21 @@ impl Peer {
         Ok(Self { places, hello, silence_max, owner, pool, freed: Condvar::new() })
     }
 
-    /// What the owner said everyone should know.
-    pub(super) fn warnings(&self) -> &[String] {
-        &self.owner.warnings
+    /// What the owner said everyone should know, and whether it keeps less than this process was asked to.
+    pub(super) fn warnings(&self, durability: Durability) -> Vec<String> {
+        let mut warnings = self.owner.warnings.clone();
+        let allowed_ms = match durability {
+            Durability::Fsync => 0,
+            Durability::Interval { ms } => ms,
+        };
+        if let Some(ms) = self.owner.interval_ms.filter(|ms| *ms > allowed_ms) {
+            let pid = self.owner.pid;
+            warnings.push(format!(
+                "the process with pid {pid} has the directory and was told to sync only every {ms} ms: a power cut can \
+                 lose appends that were acknowledged within that time"
+            ));
+        }
+        warnings
     }
 
     /// Sends a request and waits for its answer, for as long as the owner shows that it is alive.

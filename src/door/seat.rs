@@ -15,7 +15,7 @@ use super::call::{Kind, Outcome, Request, Said};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
-use crate::store::{Mode, Options, Store};
+use crate::store::{Durability, Mode, Options, Store};
 use crate::tools;
 
 /// The open store of the process that owns the directory.
@@ -26,6 +26,7 @@ pub(super) struct Seat {
     engine: RwLock<Option<Engine>>,
     /// Why a damaged store is open for reading alone.
     damage: Option<Said>,
+    durability: Durability,
 }
 
 impl Seat {
@@ -43,12 +44,20 @@ impl Seat {
         if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
         }
-        Ok(Self { locked, engine: RwLock::new(Some(engine)), damage })
+        Ok(Self { locked, engine: RwLock::new(Some(engine)), damage, durability: options.durability })
     }
 
     /// Whether this process holds the lock on the directory, and so may bind its socket.
     pub(super) fn is_locked(&self) -> bool {
         self.locked
+    }
+
+    /// How long an acknowledged append may be lost to a crash of the machine, if at all.
+    pub(super) fn interval_ms(&self) -> Option<u64> {
+        match self.durability {
+            Durability::Fsync => None,
+            Durability::Interval { ms } => Some(ms),
+        }
     }
 
     /// What everyone who uses this directory should know.
