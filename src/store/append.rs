@@ -81,12 +81,12 @@ impl Store {
         loop {
             self.branch.check_writable()?;
             // Outside the lock, in parallel with other callers: look up heads, ids and conditions, encode the frame.
-            let prepared = match Prepared::new(append, &self.snapshot())? {
+            let prepared = match Prepared::prepare(append, &self.snapshot())? {
                 Preparation::Answered(appended) => return Ok(appended),
                 Preparation::Ready(prepared) => prepared,
             };
             // Under the lock, alone: check what was committed since, assign, write, sync, publish.
-            match self.branch.commit(prepared)? {
+            match self.branch.commit(*prepared)? {
                 Verdict::Stored(appended) => return Ok(appended),
                 // Too much was committed since the snapshot to check it under the lock: look again.
                 Verdict::Stale(again) => append = again,

@@ -66,6 +66,10 @@ impl Background {
         self.changed.notify_all();
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.lock().closing
+    }
+
     /// The next job, which stays queued until it is [`done`](Self::done); `None` when the branch closes.
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
@@ -96,8 +100,9 @@ impl Background {
 }
 
 impl Branch {
-    /// Saves in-memory indexes until the branch closes.
-    pub(crate) fn save_indexes(&self) {
+    /// Proves older log files, then saves in-memory indexes until the branch closes.
+    pub(crate) fn work_behind(&self) {
+        self.prove_older_files();
         while let Some(job) = self.background.next() {
             if let Err(error) = self.save_index(job) {
                 // The index stays in memory and is built anew from the log at the next open: only memory is lost.

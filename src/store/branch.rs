@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ pub(crate) struct Branch {
     /// The last position that survives a power cut.
     durable: AtomicU64,
     fault: OnceLock<Error>,
+    clock_behind_us: AtomicI64,
     watch: Mutex<()>,
     moved: Condvar,
 }
@@ -84,6 +85,7 @@ impl Branch {
             head: AtomicU64::new(head),
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
+            clock_behind_us: AtomicI64::new(0),
             watch: Mutex::new(()),
             moved: Condvar::new(),
         }
@@ -171,11 +173,24 @@ impl Branch {
         let now = self.options.clock.now();
         let behind = last.as_micros().saturating_sub(now.as_micros());
         if behind > CLOCK_BEHIND_US_MAX {
-            tracing::warn!(
-                "the clock stands {behind} µs before the last recorded batch; recording goes on from there"
-            );
+            self.report_clock_behind(behind);
         }
         now.max(Timestamp::from_micros(last.as_micros().saturating_add(1)))
+    }
+
+    /// Says it once in the log of the process; [`clock_behind`](Self::clock_behind) goes on telling whoever asks.
+    fn report_clock_behind(&self, behind_us: i64) {
+        if self.clock_behind_us.swap(behind_us, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                "the clock stands {behind_us} µs before the last recorded batch; recording goes on from there"
+            );
+        }
+    }
+
+    /// By how much the clock stood before the last recorded batch, when that was more than 1 s.
+    pub(crate) fn clock_behind(&self) -> Option<Duration> {
+        let micros = self.clock_behind_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.cast_unsigned()))
     }
 
     /// Starts a new log file with room for a frame of `bytes` bytes.

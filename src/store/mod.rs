@@ -31,6 +31,7 @@ mod manifest;
 mod open;
 mod options;
 mod prepare;
+mod prove;
 mod read;
 mod recover;
 mod salvage;

@@ -45,8 +45,8 @@ struct Closer {
 impl Store {
     /// Opens the store in `dir`, creating it with [`Mode::Write`] when it is not there.
     ///
-    /// The newest log file (at most 64 MiB) is proved whole; older ones are proved record by record when they are
-    /// read, and all of them by [`verify`](Self::verify). What an append left that was never acknowledged is cut off.
+    /// The newest log file (at most 64 MiB) is proved whole; older ones are proved in the background (the newest 1 GiB),
+    /// record by record when they are read, and all of them by [`verify`](Self::verify). What an append left that was never acknowledged is cut off.
     ///
     /// # Errors
     /// `Unavailable` (`locked`) when another process has it open and (`disk_failed`) when the directory cannot be used,
@@ -97,6 +97,13 @@ impl Store {
         self.branch.fault()
     }
 
+    /// By how much the machine's clock stood before the last recorded batch, when that was more than 1 s: `recorded_at`
+    /// then rises by a microsecond a batch until the clock has caught up.
+    #[must_use]
+    pub fn clock_behind(&self) -> Option<Duration> {
+        self.branch.clock_behind()
+    }
+
     /// Proves every checksum, that positions and versions have no gap, and that every index agrees with the log.
     ///
     /// Takes about a second per gigabyte and 16 bytes of memory per entity; appends go on meanwhile.
@@ -145,10 +152,10 @@ fn locker(path: &Path, options: &Options) -> Option<u32> {
 }
 
 fn start(branch: &Arc<Branch>) -> Result<Vec<JoinHandle<()>>> {
-    let mut threads = vec![spawn("allsource-index", branch, |branch| branch.save_indexes())?];
+    let mut threads = vec![spawn("allsource-background", branch, Branch::work_behind)?];
     if let Durability::Interval { ms } = branch.options.durability {
         threads.push(spawn("allsource-sync", branch, move |branch| {
-            branch.sync_every(Duration::from_millis(ms))
+            branch.sync_every(Duration::from_millis(ms));
         })?);
     }
     Ok(threads)

@@ -37,7 +37,7 @@ pub(crate) struct PreparedEntity {
 pub(crate) enum Preparation {
     /// Nothing needs to be written.
     Answered(Appended),
-    Ready(Prepared),
+    Ready(Box<Prepared>),
 }
 
 impl Prepared {
@@ -45,7 +45,7 @@ impl Prepared {
     ///
     /// # Errors
     /// As [`Store::append`](super::Store::append): what does not hold now is answered now.
-    pub(crate) fn new(append: Append, snapshot: &Snapshot) -> Result<Preparation> {
+    pub(crate) fn prepare(append: Append, snapshot: &Snapshot) -> Result<Preparation> {
         check_limits(&append)?;
         let request = append.idempotency_key.as_ref().map(|_| duplicate::request_hash(&append));
         if let Some(first) = duplicate::of_call(&append, request.as_deref(), snapshot)? {
@@ -64,7 +64,8 @@ impl Prepared {
             return Ok(Preparation::Answered(foretell(&append, entities, &owners, known, snapshot)));
         }
         let frame = encode(&append, request, &known)?;
-        Ok(Preparation::Ready(Self { append, head: snapshot.head(), entities, known, owners, frame }))
+        let prepared = Self { append, head: snapshot.head(), entities, known, owners, frame };
+        Ok(Preparation::Ready(Box::new(prepared)))
     }
 
     /// The drafts that are to be written, in the order of the frame's records.

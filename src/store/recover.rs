@@ -9,7 +9,7 @@ use super::disk::Disk;
 use super::index::{IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, index_dir, list_indexes};
 use super::log::{
     Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create,
-    ends, file_name, judge, log_dir, records, walk,
+    damage_error, ends, file_name, judge, log_dir, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -240,18 +240,7 @@ impl Recovery<'_> {
 
     fn report(&mut self, log: &LogFile, at: Boundary, through: Position, reason: &str) -> Result<()> {
         if self.options.mode == Mode::Write {
-            let message = format!(
-                "open log file {} for writing: {reason} at offset {}, positions {} to {through} cannot be read; run \
-                 `allsource verify` for the whole extent, or `allsource salvage` to copy everything readable into a \
-                 new store",
-                log.name(),
-                at.offset,
-                at.next,
-            );
-            return Err(Error::new(ErrorKind::Corrupt, "log_damaged", message)
-                .with("file", log.name())
-                .with("offset", at.offset)
-                .with("position", at.next.get()));
+            return Err(damage_error(log, at, through, reason));
         }
         self.damage.push(Damage {
             file: log.name().to_owned(),

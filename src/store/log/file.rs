@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader, Record};
+use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader};
+use super::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, IdempotencyKey, Position, Timestamp};
 use crate::store::disk::DiskFile;

@@ -2,7 +2,7 @@
 //!
 //! A caller that finds nobody committing does it on its own thread, at once. While it does, others queue; when it is
 //! done, the first of them commits for the whole queue. One order, one committer: nothing is assigned before it is
-//! visible. (The scheme is LevelDB's writer queue.)
+//! visible. (The scheme is that of the writer queue in LevelDB.)
 
 use std::collections::VecDeque;
 use std::sync::Arc;

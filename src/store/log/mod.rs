@@ -5,17 +5,20 @@
 //!
 //! **Invariant:** a frame is written once and never changed; the only thing ever cut is a torn tail.
 
+mod event_id;
 mod file;
 mod format;
+mod frame;
 mod group;
+mod record;
 mod recovery;
 mod writer;
 
+pub(crate) use event_id::{generated_id, generated_position};
 pub(crate) use file::{Attrs, LogFile};
-pub(crate) use format::{
-    FILE_HEADER_BYTES, FileHeader, FrameBuilder, FrameHeader, FrameStamp, Record, RecordParts, ends,
-    generated_id, generated_position, record_bytes,
-};
+pub(crate) use format::{FILE_HEADER_BYTES, FileHeader, FrameHeader, ends};
+pub(crate) use frame::{FrameBuilder, FrameStamp, RecordParts, record_bytes};
 pub(crate) use group::{GroupCommit, Outcome};
-pub(crate) use recovery::{Boundary, Break, Checks, judge, records, walk};
+pub(crate) use record::Record;
+pub(crate) use recovery::{Boundary, Break, Checks, damage_error, judge, records, walk};
 pub(crate) use writer::{LogEnd, create, file_name, log_dir};

@@ -1,7 +1,9 @@
 //! Finding out which frames of a log file are whole, and telling damage from a torn tail.
 
 use super::file::LogFile;
-use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FrameHeader, Record, ends};
+use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FrameHeader, ends};
+use super::record::Record;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Position, Timestamp};
 
 /// How far behind an apparent end of the log a later frame is looked for: 8 MiB.
@@ -110,6 +112,21 @@ pub(crate) fn judge(
         return Some(Break::Damage { reason, resume: resume.map(|(boundary, _)| boundary) });
     }
     (reason.is_some() || resume.is_some()).then_some(Break::Torn)
+}
+
+/// The error for a log that cannot be written to because positions from `at` to `through` are damaged.
+pub(crate) fn damage_error(log: &LogFile, at: Boundary, through: Position, reason: &str) -> Error {
+    let message = format!(
+        "write to log file {}: {reason} at offset {}, positions {} to {through} cannot be read; run `allsource verify` for \
+         the whole extent, or `allsource salvage` to copy everything readable into a new store",
+        log.name(),
+        at.offset,
+        at.next,
+    );
+    Error::new(ErrorKind::Corrupt, "log_damaged", message)
+        .with("file", log.name())
+        .with("offset", at.offset)
+        .with("position", at.next.get())
 }
 
 /// The first whole frame behind `at` that continues the log, looked for at every byte up to `end`.

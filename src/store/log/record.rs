@@ -1,0 +1,124 @@
+//! Reading one event's bytes.
+
+use bytes::Bytes;
+
+use super::event_id::generated_id;
+use super::format::{
+    FLAG_METADATA, FLAG_UUID, RECORD_HEADER_BYTES, checksum, i64_at, u16_at, u32_at, u64_at,
+};
+use crate::event::{EntityId, Event, EventId, EventType, Json, Position, Text, Timestamp, Version};
+
+/// A record as it lies in a log file.
+pub(crate) struct Record {
+    bytes: Bytes,
+}
+
+impl Record {
+    /// The record at `offset`, proved by its own checksum; `None` when it is not whole.
+    pub(crate) fn proved(file: &Bytes, offset: usize) -> Option<Self> {
+        let record = Self::at(file, offset)?;
+        (u32_at(&record.bytes, 4) == checksum(&record.bytes)).then_some(record)
+    }
+
+    /// The record at `offset` in a frame that was already proved.
+    pub(crate) fn at(file: &Bytes, offset: usize) -> Option<Self> {
+        let len = u32_at(file, offset) as usize;
+        let end = offset.checked_add(len)?;
+        (len >= RECORD_HEADER_BYTES && end <= file.len()).then(|| Self { bytes: file.slice(offset..end) })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn frame_distance(&self) -> usize {
+        u32_at(&self.bytes, 8) as usize
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        u32_at(&self.bytes, 12)
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        Version::new(u64_at(&self.bytes, 16))
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_micros(i64_at(&self.bytes, 24))
+    }
+
+    fn entity_len(&self) -> usize {
+        usize::from(u16_at(&self.bytes, 32))
+    }
+
+    fn type_len(&self) -> usize {
+        usize::from(u16_at(&self.bytes, 34))
+    }
+
+    fn id_len(&self) -> usize {
+        usize::from(u16_at(&self.bytes, 36))
+    }
+
+    fn has_flag(&self, flag: u16) -> bool {
+        u16_at(&self.bytes, 38) & flag != 0
+    }
+
+    fn text(&self, start: usize, len: usize) -> Option<Text> {
+        let end = start.checked_add(len)?;
+        if end > self.bytes.len() {
+            return None;
+        }
+        Text::from_utf8(self.bytes.slice(start..end)).ok()
+    }
+
+    pub(crate) fn entity_id(&self) -> Option<&str> {
+        str_at(&self.bytes, RECORD_HEADER_BYTES, self.entity_len())
+    }
+
+    pub(crate) fn event_type(&self) -> Option<&str> {
+        str_at(&self.bytes, RECORD_HEADER_BYTES + self.entity_len(), self.type_len())
+    }
+
+    /// The id the caller gave: `None` when it is generated or cannot be read.
+    pub(crate) fn given_id(&self) -> Option<EventId> {
+        let (start, len) = (RECORD_HEADER_BYTES + self.entity_len() + self.type_len(), self.id_len());
+        if len == 0 {
+            return None;
+        }
+        if self.has_flag(FLAG_UUID) {
+            let bits = self.bytes.get(start..start + len)?.try_into().ok()?;
+            return Some(EventId::from_u128(u128::from_be_bytes(bits)));
+        }
+        Some(EventId::trusted(self.text(start, len)?))
+    }
+
+    /// The event; `None` when a length or text in it cannot be, which its checksum rules out.
+    pub(crate) fn event(&self, position: Position, recorded_at: Timestamp, id_key: u64) -> Option<Event> {
+        let entity = RECORD_HEADER_BYTES;
+        let kind = entity + self.entity_len();
+        let metadata = kind + self.type_len() + self.id_len();
+        let metadata_len = u32_at(&self.bytes, 40) as usize;
+        let payload = metadata + metadata_len;
+        let event_id =
+            if self.id_len() == 0 { generated_id(recorded_at, position, id_key) } else { self.given_id()? };
+        Some(Event {
+            position,
+            version: self.version(),
+            timestamp: self.timestamp(),
+            recorded_at,
+            event_id,
+            entity_id: EntityId::trusted(self.text(entity, self.entity_len())?),
+            event_type: EventType::trusted(self.text(kind, self.type_len())?),
+            payload: Json::trusted(self.text(payload, self.bytes.len().checked_sub(payload)?)?),
+            metadata: if self.has_flag(FLAG_METADATA) {
+                Some(Json::trusted(self.text(metadata, metadata_len)?))
+            } else {
+                None
+            },
+        })
+    }
+}
+
+fn str_at(bytes: &[u8], start: usize, len: usize) -> Option<&str> {
+    std::str::from_utf8(bytes.get(start..start.checked_add(len)?)?).ok()
+}

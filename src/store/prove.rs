@@ -1,0 +1,55 @@
+//! Proving log files in the background after an open: damage in them stops writing before much is built on it.
+
+use std::sync::Arc;
+
+use super::branch::Branch;
+use super::log::{Boundary, Break, Checks, LogFile, damage_error, judge, walk};
+use crate::event::Position;
+
+/// How much of the older log is proved after an open, newest files first: 1 GiB, about half a second of one core.
+const PROVED_BYTES_MAX: usize = 1 << 30;
+/// How much is proved between two looks at whether the branch closes: 8 MiB.
+const STEP_BYTES: usize = 8 << 20;
+
+impl Branch {
+    /// Proves the frames of the older log files; the newest was proved when the branch was opened.
+    ///
+    /// The first damage poisons the branch: writes answer `Corrupt` with file, offset and positions, reads go on.
+    pub(crate) fn prove_older_files(&self) {
+        let view = self.view();
+        let mut logs: Vec<(&Arc<LogFile>, Position)> = Vec::new();
+        for range in view.ranges.iter().rev() {
+            match logs.last_mut() {
+                Some((log, _)) if Arc::ptr_eq(log, &range.log) => {}
+                _ => logs.push((&range.log, range.index.last())),
+            }
+        }
+        let mut left = PROVED_BYTES_MAX;
+        for (log, last) in logs.into_iter().skip(1) {
+            if left < log.bytes().len() || !self.prove(log, last) {
+                return;
+            }
+            left -= log.bytes().len();
+        }
+    }
+
+    /// Proves one log file up to position `last`; false when that was not possible or the branch closes.
+    fn prove(&self, log: &LogFile, last: Position) -> bool {
+        let mut at = Boundary::start(log);
+        while at.next <= last {
+            if self.background.is_closing() {
+                return false;
+            }
+            let (end, reason) = walk(log, at, at.offset + STEP_BYTES, Checks::All, |_, _| {});
+            if end == at || reason.is_some() {
+                if let Some(Break::Damage { reason, resume }) = judge(log, end, reason, last) {
+                    let through = resume.map_or(last, |resume| resume.next.previous());
+                    self.poison_with(&damage_error(log, end, through, reason));
+                }
+                return false;
+            }
+            at = end;
+        }
+        true
+    }
+}
