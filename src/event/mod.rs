@@ -21,7 +21,7 @@ mod time;
 
 pub use draft::EventDraft;
 pub use expected::Expected;
-pub use filter::{Filter, NamePattern};
+pub use filter::{Conditions, Filter, NamePattern};
 pub use names::{EntityId, EventId, EventType, IdempotencyKey};
 pub(crate) use nearest::nearest;
 pub use position::{Position, Version};

@@ -1,62 +1,43 @@
-//! Which events a reader wants: entity, type and time, and conditions on columns and payload paths.
+//! *Which events?* The filter of every read: entity, type and time, and conditions in a small language like SQL.
+//!
+//! Useful for: deciding about one event. Not for: finding candidates, which is the store's indexes' work.
+//!
+//! A condition goes: text → [`lexer`] → [`parser`] → [`ast`] → [`conditions`] (compiled: which places of which document
+//! are needed) → [`eval`] over what [`extract`] found in one pass.
+//!
+//! **Invariant:** pure, and no input makes it panic. A payload is read at most once per event, and not at all when
+//! columns alone decide.
+//!
+//! # Meaning
+//! 1. Names are case-sensitive, keywords are not.
+//! 2. What is absent, or `null`, is NULL: comparisons with it are unknown, NOT of unknown is unknown, and only what is
+//!    true matches. `IS NULL` and `IS NOT NULL` ask for it.
+//! 3. A path with `[*]` means any element: `payload.items[*].sku <> 'A'` holds when some element differs,
+//!    `NOT (payload.items[*].sku = 'A')` when none is equal. Over an empty array nothing holds but `IS NULL`.
+//! 4. Numbers compare exactly, whatever their length; a number also equals a text that is written as one. Values of
+//!    other different kinds are unequal and have no order.
+//! 5. `CONTAINS` and `ILIKE` ignore case. `CONTAINS` on an object or array looks at all values in it, so
+//!    `payload CONTAINS 'x'` searches the whole payload. In `LIKE` and `ILIKE`, `%` is any text, `_` any character.
+//! 6. In quotes, a doubled quote, `\'`, `\"` and `\\` are one character; every other backslash is itself. In patterns `\%` and
+//!    `\_` are the characters.
 
-use super::{Event, Timestamp};
+mod ast;
+mod conditions;
+mod criteria;
+mod eval;
+mod extract;
+mod lexer;
+mod mistake;
+mod name_pattern;
+mod number;
+mod parser;
+mod path;
+mod pattern;
+mod remedy;
+#[cfg(test)]
+mod tests;
 
-/// A name, or every name that begins with a text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum NamePattern {
-    /// Exactly this name.
-    Exact(String),
-    /// Every name that begins so.
-    Prefix(String),
-}
-
-impl NamePattern {
-    /// Reads `order.placed`, `order.*` (prefix) or `a\*` (a literal trailing star).
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        if let Some(stem) = text.strip_suffix("\\*") {
-            return Self::Exact(format!("{stem}*"));
-        }
-        match text.strip_suffix('*') {
-            Some(prefix) => Self::Prefix(prefix.to_owned()),
-            None => Self::Exact(text.to_owned()),
-        }
-    }
-
-    /// Whether `name` is meant.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        match self {
-            Self::Exact(exact) => name == exact,
-            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
-        }
-    }
-}
-
-/// Which events a reader wants; everything given must hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// The entity.
-    pub entity_id: Option<NamePattern>,
-    /// The event type.
-    pub event_type: Option<NamePattern>,
-    /// Not before this timestamp.
-    pub since: Option<Timestamp>,
-    /// Before this timestamp.
-    pub until: Option<Timestamp>,
-    /// Not after this timestamp: the world's time of a time-travelling read.
-    pub as_of: Option<Timestamp>,
-}
-
-impl Filter {
-    /// Whether `event` is wanted.
-    #[must_use]
-    pub fn matches(&self, event: &Event) -> bool {
-        self.entity_id.as_ref().is_none_or(|pattern| pattern.matches(event.entity_id.as_str()))
-            && self.event_type.as_ref().is_none_or(|pattern| pattern.matches(event.event_type.as_str()))
-            && self.since.is_none_or(|since| event.timestamp >= since)
-            && self.until.is_none_or(|until| event.timestamp < until)
-            && self.as_of.is_none_or(|as_of| event.timestamp <= as_of)
-    }
-}
+pub use conditions::Conditions;
+pub use criteria::Filter;
+pub use name_pattern::NamePattern;
+pub(crate) use path::{Column, Path, Root, Step};
