@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{call, completions, export, import, query, serve, stats};
+use super::{call, completions, export, import, query, salvage, serve, stats};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.
@@ -48,6 +48,8 @@ pub(super) enum Command {
     /// Prove that what is stored is what was written
     #[command(long_about = VERIFY_ABOUT)]
     Verify,
+    /// Copy everything readable of a damaged store into a new one
+    Salvage(salvage::SalvageArgs),
     /// Call any tool that agents have
     Call(call::CallArgs),
     /// Print a completion script for a shell
@@ -58,11 +60,11 @@ const VERIFY_ABOUT: &str = "\
 Read every byte of the store, check every checksum, and prove that positions and versions have no gap.
 
 Damage is printed with file, offset and positions, and the exit code is 4. A damaged store can still be read: \
-`allsource export` writes out everything that is readable.
+`allsource salvage` copies everything readable into a new one.
 
 Examples:
   allsource verify --data ./events
-  allsource export --data ./events --output salvaged.jsonl && allsource import --data ./new salvaged.jsonl";
+  allsource salvage --data ./events --to ./events-salvaged";
 
 impl Cli {
     /// The store's directory.

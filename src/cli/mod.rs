@@ -16,6 +16,7 @@ mod filter;
 mod import;
 mod outcome;
 mod query;
+mod salvage;
 mod serve;
 mod stats;
 mod table;
@@ -90,6 +91,7 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             export::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Verify => verify::run(&open_existing(&dir, terminal)?, &caller, terminal),
+        Command::Salvage(arguments) => salvage::run(arguments, &dir, terminal),
         Command::Call(arguments) if arguments.list => call::list(terminal),
         Command::Call(arguments) => {
             let host = open(&dir, Options::default(), terminal)?;

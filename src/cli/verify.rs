@@ -26,8 +26,8 @@ pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> 
     }
     writeln!(
         terminal.err,
-        "damaged places: {}; keep a copy of the directory, then write out what is readable with `allsource export \
-         --output salvaged.jsonl` and import it into a new one",
+        "damaged places: {}; keep a copy of the directory, then copy everything readable into a new store with \
+         `allsource salvage --to DIR`",
         damage.len()
     )?;
     Ok(Exit::Damage)
