@@ -65,8 +65,8 @@ pub(crate) fn describe(append: &Append) -> Option<String> {
             (id.to_string(), number)
         })
         .collect();
-    let condition = append.condition.as_ref().map(|condition| {
-        json!({ "fail_if_exists": format!("{:?}", condition.filter), "after": condition.after.get() })
-    });
+    let condition = append.condition.as_ref().map(
+        |condition| json!({ "fail_if_exists": condition.filter.to_string(), "after": condition.after.get() }),
+    );
     Some(json!({ "expected": expected, "condition": condition }).to_string())
 }

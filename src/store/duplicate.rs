@@ -6,12 +6,14 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::append::{Append, Appended, StoredEvent};
-use super::conflict;
 use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventId, Json, Position};
 
-/// XXH3-128 of what a call wants stored and under which conditions, in hexadecimal.
+/// XXH3-128 of what a call wants stored, in hexadecimal.
+///
+/// Conditions do not count: what was stored once is stored, whatever is expected now, and `timestamp > now-7d` means
+/// another moment each time it is sent.
 ///
 /// Metadata keys that begin with `$` are the server's own stamps and do not count: the same call through another
 /// client is the same call.
@@ -29,7 +31,6 @@ pub(crate) fn request_hash(append: &Append) -> String {
         add(&draft.event_id.as_ref().map(ToString::to_string).unwrap_or_default());
         add(&draft.timestamp.map(|time| time.as_micros().to_string()).unwrap_or_default());
     }
-    add(&conflict::describe(append).unwrap_or_default());
     format!("{:032x}", hash.digest128())
 }
 
