@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use super::background::{Background, Job};
 use super::commit::Verdict;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
-use super::log::{FileHeader, GroupCommit, LogEnd, create, log_dir};
+use super::log::{FileHeader, GroupCommit, LogEnd, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
 use super::prepare::Prepared;
@@ -203,13 +203,16 @@ impl Branch {
             writer.end.sync().map_err(|error| self.poison("sync", writer.end.log.name(), &error))?;
             self.advance_durable(writer.next.previous());
         }
+        let bytes = self.options.log_file_bytes.max((super::log::FILE_HEADER_BYTES + bytes) as u64);
+        if writer.next == writer.end.log.first() {
+            return self.grow(writer, bytes);
+        }
         let header = FileHeader {
             first_position: writer.next,
             synced_through: writer.next.previous(),
             id_key: self.id_key,
             last_recorded_at: writer.recorded_at,
         };
-        let bytes = self.options.log_file_bytes.max((super::log::FILE_HEADER_BYTES + bytes) as u64);
         let sync_dir = !self.options.has(PlantedBug::SkipDirectorySync);
         let log = create(self.options.disk.as_ref(), &log_dir(&self.dir), &header, bytes, sync_dir)
             .inspect_err(|error| self.poison_unless_full(error))?;
@@ -220,6 +223,19 @@ impl Branch {
         .inspect_err(|error| self.poison_with(error))?;
         let full = std::mem::replace(&mut writer.end, LogEnd::created(Arc::new(log)));
         self.roll_memory(writer, full.offset);
+        Ok(())
+    }
+
+    /// Makes the newest log file, which holds no event, `bytes` long.
+    fn grow(&self, writer: &mut Writer, bytes: u64) -> Result<()> {
+        let grown = grow(&writer.end.log, bytes).inspect_err(|error| self.poison_unless_full(error))?;
+        let (small, grown) = (Arc::clone(&writer.end.log), Arc::new(grown));
+        self.change_view(|view| {
+            for range in view.ranges.iter_mut().filter(|range| Arc::ptr_eq(&range.log, &small)) {
+                *range = Arc::new(Range { log: Arc::clone(&grown), index: range.index.clone() });
+            }
+        });
+        writer.end = LogEnd::found(grown, writer.end.offset);
         Ok(())
     }
 

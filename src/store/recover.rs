@@ -1,5 +1,6 @@
 //! Opening a branch: which files there are, which frames are whole, which indexes can be trusted.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,8 +33,15 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
         Some(manifest) => manifest,
         None => first_manifest(dir, name, options)?,
     };
-    let mut recovery =
-        Recovery { dir, options, manifest, view: View::default(), damage: Vec::new(), unsaved: Vec::new() };
+    let mut recovery = Recovery {
+        dir,
+        options,
+        manifest,
+        view: View::default(),
+        damage: Vec::new(),
+        unsaved: Vec::new(),
+        unproved: VecDeque::new(),
+    };
     let tail = recovery.files()?;
     recovery.finish(tail)
 }
@@ -82,9 +90,15 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         volatile: options.durability != Durability::Fsync,
         log_files: vec![1],
     };
-    // Ordering: the directories are durable in their parents before the manifest says that there is a branch.
-    for path in dir.ancestors().take(DIRECTORY_DEPTH) {
-        disk.sync_dir(path).map_err(failed)?;
+    // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
+    // directory and what leads to it may be new too; what cannot be read on that way was there before.
+    for (depth, path) in dir.ancestors().enumerate() {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match disk.sync_dir(path) {
+            Err(error)
+                if depth >= DIRECTORY_DEPTH && error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
     }
     swap(disk, dir, None, &manifest)?;
     Ok(manifest)
@@ -103,6 +117,8 @@ struct Recovery<'a> {
     view: View,
     damage: Vec<Damage>,
     unsaved: Vec<Job>,
+    /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
+    unproved: VecDeque<(Position, usize)>,
 }
 
 /// The end of the newest log file, and the in-memory index over what no file indexes.
@@ -124,6 +140,7 @@ impl Recovery<'_> {
             let log = self.log_file(first)?;
             let next = firsts.get(index + 1).copied();
             let ranges_before = self.view.ranges.len();
+            self.unproved.clear();
             let at = self.indexed(&log, &indexes, next);
             let end = self.unindexed(log, at, next)?;
             if next.is_some() && (self.view.ranges.len() > ranges_before + 1 || !end.memory.is_empty()) {
@@ -190,7 +207,9 @@ impl Recovery<'_> {
                 Some(_) => {
                     Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
                 }
-                None => match walk(log, at, end, self.checks(), |_, _| {}) {
+                None => match walk(log, at, end, self.checks(), |frame, offset| {
+                    note_unproved(&mut self.unproved, frame, offset);
+                }) {
                     (behind, None) if behind.offset == end && behind.next == index.last().next() => behind,
                     _ => return at,
                 },
@@ -207,6 +226,7 @@ impl Recovery<'_> {
         let mut at = from;
         loop {
             let (end, reason) = walk(&log, at, log.bytes().len(), self.checks(), |frame, offset| {
+                note_unproved(&mut self.unproved, frame, offset);
                 push_frame(&memory, &log, frame, offset);
             });
             at = end;
@@ -281,12 +301,7 @@ impl Recovery<'_> {
     fn finish(mut self, tail: Tail) -> Result<(Found, Vec<Damage>)> {
         let (log, next, offset) = (tail.log, tail.at.next, tail.at.offset as u64);
         if self.options.mode == Mode::Write {
-            // Ordering: a killed process may have left frames that only the page cache holds. Whoever reads them from
-            // here on must be able to rely on them.
-            log.file().sync_data().map_err(|error| {
-                let message = format!("sync log file {}: {error}", log.name());
-                Error::new(ErrorKind::Unavailable, "disk_failed", message)
-            })?;
+            self.make_durable(&log, tail.at.offset)?;
             self.note_opening(next.previous())?;
         }
         let end = if self.options.has(PlantedBug::LeaveTornTail) {
@@ -314,6 +329,21 @@ impl Recovery<'_> {
         ))
     }
 
+    /// Makes durable what a killed process may have left in the page cache alone: whoever reads it from here on must be
+    /// able to rely on it. A sync that failed earlier has given its pages up, and no later sync would write them, so
+    /// what nothing proves durable is written once more.
+    fn make_durable(&self, log: &LogFile, end: usize) -> Result<()> {
+        let proved = Position::new(self.manifest.synced_through);
+        let from = self.unproved.iter().find(|(first, _)| *first > proved).map_or(end, |(_, offset)| *offset);
+        let unproved = log.bytes().get(from..end).unwrap_or_default().to_vec();
+        let written =
+            if unproved.is_empty() { Ok(()) } else { log.file().write_all_at(&unproved, from as u64) };
+        written.and_then(|()| log.file().sync_data()).map_err(|error| {
+            let message = format!("sync log file {}: {error}", log.name());
+            Error::new(ErrorKind::Unavailable, "disk_failed", message)
+        })
+    }
+
     fn note_opening(&mut self, head: Position) -> Result<()> {
         let mut manifest = self.manifest.clone();
         if manifest.volatile {
@@ -328,6 +358,14 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Notes a frame, and forgets those before it that were durable when it was written.
+fn note_unproved(unproved: &mut VecDeque<(Position, usize)>, frame: &FrameHeader, offset: usize) {
+    while unproved.front().is_some_and(|(first, _)| *first <= frame.synced_through) {
+        unproved.pop_front();
+    }
+    unproved.push_back((frame.first_position, offset));
 }
 
 /// Reads every frame of a log file into an index; gives the place behind the last.

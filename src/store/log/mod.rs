@@ -21,4 +21,4 @@ pub(crate) use frame::{FrameBuilder, FrameStamp, RecordParts, record_bytes};
 pub(crate) use group::{GroupCommit, Outcome};
 pub(crate) use record::Record;
 pub(crate) use recovery::{Boundary, Break, Checks, damage_error, judge, records, walk};
-pub(crate) use writer::{LogEnd, create, file_name, log_dir};
+pub(crate) use writer::{LogEnd, create, file_name, grow, log_dir};

@@ -29,9 +29,18 @@ pub(crate) fn create(
 ) -> Result<LogFile> {
     let name = file_name(header.first_position);
     let path = dir.join(&name);
-    make(disk, dir, &path, header, bytes, sync_dir).map_err(|error| failed(&path, &error))?;
-    let file = disk.open(&path, true).map_err(|error| failed(&path, &error))?;
+    make(disk, dir, &path, header, bytes, sync_dir).map_err(|error| failed(&name, &error))?;
+    let file = disk.open(&path, true).map_err(|error| failed(&name, &error))?;
     LogFile::new(name, file)
+}
+
+/// Makes a log file `bytes` long that holds no event yet: a second file could not have a name of its own.
+///
+/// # Errors
+/// As [`create`].
+pub(crate) fn grow(log: &LogFile, bytes: u64) -> Result<LogFile> {
+    log.file().allocate(bytes).map_err(|error| failed(log.name(), &error))?;
+    LogFile::new(log.name().to_owned(), Arc::clone(log.file()))
 }
 
 fn make(
@@ -58,13 +67,13 @@ fn make(
     if sync_dir { disk.sync_dir(dir) } else { Ok(()) }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
+fn failed(name: &str, error: &io::Error) -> Error {
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
         let message =
-            format!("create log file {}: {error}; free space and retry, nothing was changed", path.display());
+            format!("make room for log file {name}: {error}; free space and retry, nothing was changed");
         return Error::new(ErrorKind::Exhausted, "disk_full", message);
     }
-    Error::new(ErrorKind::Unavailable, "disk_failed", format!("create log file {}: {error}", path.display()))
+    Error::new(ErrorKind::Unavailable, "disk_failed", format!("create log file {name}: {error}"))
 }
 
 /// The end of the newest log file.
