@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{call, completions, demo, export, import, query, salvage, serve, stats};
+use super::{call, completions, export, import, query, salvage, serve, stats};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.
@@ -35,8 +35,6 @@ pub(super) struct Cli {
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Watch an agent's session on a real store, from start to end
-    Demo(demo::DemoArgs),
     /// Serve an agent over MCP on standard input and output
     Mcp(serve::McpArgs),
     /// Bring in events from files or from a git history
@@ -71,10 +69,6 @@ Examples:
 impl Cli {
     /// The store's directory.
     pub(super) fn dir(&self) -> PathBuf {
-        let by_default = || match self.command {
-            Command::Demo(_) => demo::default_dir(),
-            _ => PathBuf::from(".allsource"),
-        };
-        self.data.clone().unwrap_or_else(by_default)
+        self.data.clone().unwrap_or_else(|| PathBuf::from(".allsource"))
     }
 }

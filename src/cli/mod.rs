@@ -11,7 +11,6 @@ mod answer;
 mod arguments;
 mod call;
 mod completions;
-mod demo;
 mod export;
 mod filter;
 mod import;
@@ -24,7 +23,7 @@ mod table;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,8 +43,6 @@ struct Terminal<'t> {
     out: &'t mut dyn Write,
     err: &'t mut dyn Write,
     clock: Arc<dyn Clock>,
-    /// Whether standard output is a terminal that wants colour.
-    color: bool,
 }
 
 /// Runs the command line: arguments with the program's name in front, to an exit code.
@@ -58,11 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    // https://no-color.org
-    let color =
-        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr());
-    let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared(), color };
+    let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared() };
     let ended = perform(&cli, &mut terminal).and_then(|exit| {
         terminal.out.flush()?;
         Ok(exit)
@@ -103,7 +97,6 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             let host = open(&dir, Options::default(), terminal)?;
             call::run(arguments, &host, &caller, terminal)
         }
-        Command::Demo(arguments) => demo::run(arguments, &dir, &caller, terminal),
         Command::Completions(arguments) => completions::run(arguments, terminal),
     }
 }

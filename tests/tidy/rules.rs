@@ -92,7 +92,7 @@ pub fn long_functions(source: &str) -> Vec<String> {
                     && !line[indent.len()..].starts_with(char::is_whitespace)
                     && (line.ends_with(';') || line.ends_with("{}") || line.ends_with(" }")))
         };
-        let length = lines[start..].iter().position(|line| ends(line)).map_or(1, |end| end + 1);
+        let length = lines[start..].iter().position(ends).map_or(1, |end| end + 1);
         if length > FUNCTION_LINES_MAX {
             found.push(format!("line {}: {name} has {length} lines", start + 1));
         }

@@ -35,8 +35,7 @@ use super::outcome::{Ended, Exit, Stop};
 use crate::clock::Clock;
 use crate::door::Host;
 use crate::engine::Caller;
-use crate::event::EventDraft;
-use chunk::{BadLine, Message, read_chunks, send_drafts};
+use chunk::{BadLine, Message, read_chunks};
 use ledger::Intake;
 use mapping::Wanted;
 use progress::{Progress, per_second};
@@ -155,20 +154,6 @@ pub(super) fn import_history(
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
     Import { host, caller, terminal, clock, strict: false }.git(repository)
-}
-
-/// Imports events that were made here; for the demo.
-pub(super) fn import_drafts(
-    name: &str,
-    events: Vec<EventDraft>,
-    host: &Host,
-    caller: &Caller,
-    terminal: &mut Terminal<'_>,
-) -> Ended<Tally> {
-    let clock = Arc::clone(&terminal.clock);
-    let progress = Progress::start(name, Arc::default(), None, Arc::clone(&clock));
-    let mut import = Import { host, caller, terminal, clock, strict: false };
-    import.take(name, progress, false, move |to| send_drafts(events, &to))
 }
 
 impl Tally {

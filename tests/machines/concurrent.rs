@@ -1,0 +1,65 @@
+//! The power goes while several callers append: their batches share a write and a sync, and each is there whole or not
+//! at all.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use allsource::store::{Append, Store};
+
+use super::crash::{go_on, mixed};
+use super::faulty_disk::FaultyDisk;
+use super::ledger::{Ledger, Promise, Violation};
+use super::scratch;
+use super::workload::Workload;
+
+const CALLERS: usize = 3;
+
+/// Lets every caller append its share until it is done or the disk stops.
+fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<Ledger, Violation> {
+    let ledger = Mutex::new(Ledger::default());
+    let refused = Mutex::new(Ok(()));
+    if let Ok(store) = Store::open(dir, workload.options(disk)) {
+        std::thread::scope(|scope| {
+            for caller in 0..CALLERS {
+                let (store, ledger, refused) = (&store, &ledger, &refused);
+                scope.spawn(move || {
+                    for n in (0..workload.appends).skip(caller).step_by(CALLERS) {
+                        let append = workload.append(n, &Ledger::default());
+                        // Nobody knows the versions of entities that all write to.
+                        let append = Append { expected: Vec::new(), ..append };
+                        let answer = store.append(append.clone());
+                        let mut ledger = ledger.lock().expect("no caller panics");
+                        match answer {
+                            Ok(appended) => ledger.acknowledge(&append, &appended),
+                            Err(_) if disk.has_stopped() => ledger.leave_open(append),
+                            Err(error) => *refused.lock().expect("no caller panics") = Err(error.to_string()),
+                        }
+                    }
+                });
+            }
+        });
+    }
+    refused.into_inner().expect("no caller panics")?;
+    Ok(ledger.into_inner().expect("no caller panics"))
+}
+
+#[test]
+fn batches_that_share_a_sync_survive_whole() {
+    let workload = Workload { seed: 9, appends: 36, ..mixed() };
+    for stop in (3..).step_by(3) {
+        let first = scratch();
+        let disk = FaultyDisk::over(first.path()).stop_at(stop);
+        let ledger =
+            run(&workload, &disk, &first.path().join("store")).expect("a healthy disk takes every append");
+        for state in 0..3 {
+            let second = scratch();
+            disk.cut_power(state, second.path());
+            if let Err(violation) = go_on(&workload, second.path(), ledger.clone(), Promise::All) {
+                panic!("power cut at call {stop}, state {state}: {violation}");
+            }
+        }
+        if !disk.has_stopped() {
+            break;
+        }
+    }
+}
