@@ -7,6 +7,7 @@
 )]
 
 mod tidy;
+mod processes;
 mod surface;
 mod machines;
 mod faults;

@@ -328,12 +328,13 @@ fn as_first(outcome: Outcome) -> Outcome {
             answer.body.shift_remove("duplicate");
             Outcome::Tool(answer)
         }
-        Outcome::Operation(mut result) => {
-            if let Ok(body) = &mut result {
-                body.shift_remove("duplicate");
-            }
-            Outcome::Operation(result)
+        Outcome::Operation(Ok(mut body)) if body.get("duplicate") == Some(&Value::Bool(true)) => {
+            let already = body.insert("already_stored".to_owned(), 0.into());
+            body.insert("stored".to_owned(), already.unwrap_or_default());
+            body.insert("duplicate".to_owned(), false.into());
+            Outcome::Operation(Ok(body))
         }
+        Outcome::Operation(result) => Outcome::Operation(result),
     }
 }
 
