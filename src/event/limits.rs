@@ -16,5 +16,5 @@ pub const CONDITIONS_MAX: usize = 16;
 pub const CONDITION_CHARS_MAX: usize = 2_000;
 /// The deepest nesting of a condition's brackets and NOTs: 32.
 pub const CONDITION_DEPTH_MAX: usize = 32;
-/// The deepest JSON that is taken: 128 levels, which is also what `serde_json` parses.
-pub const JSON_DEPTH_MAX: usize = 128;
+/// The deepest JSON that is taken: 127 levels, which is also what `serde_json` parses.
+pub const JSON_DEPTH_MAX: usize = 127;

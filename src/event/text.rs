@@ -7,6 +7,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
+use super::limits::JSON_DEPTH_MAX;
 use crate::error::{Error, Result};
 
 /// UTF-8 text in shared memory.
@@ -75,7 +76,7 @@ impl Json {
     /// Takes a document of at most `bytes_max` bytes; `what` names it in errors ("payload", "metadata").
     ///
     /// # Errors
-    /// `Invalid` when it is too large or not JSON, with the place of the first mistake.
+    /// `Invalid` when it is too large, too deep or not JSON, with the place of the first mistake.
     pub fn parse(text: impl Into<Text>, what: &str, bytes_max: usize) -> Result<Self> {
         let text = text.into();
         if text.len() > bytes_max {
@@ -88,6 +89,12 @@ impl Json {
                 .with("bytes_max", bytes_max));
         }
         match serde_json::from_str::<IgnoredAny>(&text) {
+            Ok(_) if is_too_deep(&text) => {
+                let message = format!(
+                    "{what} is nested more than {JSON_DEPTH_MAX} levels deep; store it flatter, or as a string"
+                );
+                Err(Error::invalid("too_deep", message).with("levels_max", JSON_DEPTH_MAX))
+            }
             Ok(_) => Ok(Self(text)),
             Err(error) => Err(Error::invalid("not_json", format!("{what} is not JSON: {error}"))),
         }
@@ -127,5 +134,61 @@ impl From<&serde_json::Value> for Json {
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Whether JSON has more than [`JSON_DEPTH_MAX`] levels. Checking that it is JSON at all does not tell: skipping over a
+/// value needs no stack, so the parser has no limit there.
+fn is_too_deep(json: &str) -> bool {
+    // Nearly every document ends here: too few brackets to be deep. ('[' | 0x20 is '{'.)
+    if json.bytes().filter(|byte| byte | 0x20 == b'{').count() <= JSON_DEPTH_MAX {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > JSON_DEPTH_MAX {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_string => depth -= 1,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: String, is_taken: bool) {
+        let parsed = Json::parse(json, "payload", 1 << 20);
+        match &parsed {
+            Ok(parsed) => assert!(!parsed.to_value().is_null(), "what is taken can be shown"),
+            Err(error) => assert_eq!(error.code(), "too_deep"),
+        }
+        assert_eq!(parsed.is_ok(), is_taken);
+    }
+
+    /// A document of 100,000 levels was stored, and shown as `null` ever after.
+    #[test]
+    fn json_is_taken_as_deep_as_it_can_be_shown() {
+        let arrays = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let objects = |levels| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        for (levels, is_taken) in
+            [(1, true), (JSON_DEPTH_MAX, true), (JSON_DEPTH_MAX + 1, false), (100_000, false)]
+        {
+            check(arrays(levels), is_taken);
+            check(objects(levels), is_taken);
+        }
+        check(format!("[{}]", vec!["[{}]"; 1_000].join(",")), true);
+        check(format!(r#"["\"{}", "\\"]"#, "[".repeat(1_000)), true);
     }
 }
