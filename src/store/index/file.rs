@@ -417,9 +417,9 @@ mod tests {
     fn a_flipped_byte_anywhere_is_corrupt_and_never_a_wrong_answer() {
         let fixture = Fixture::new(Shape {
             seed: 9,
-            frames: 30,
+            frames: 12,
             frame_events_max: 20,
-            entities: 20,
+            entities: 10,
             types: 2,
             index_frames: 30,
             log_indexes: 1,

@@ -87,7 +87,7 @@ impl MemoryIndex {
         for (index, events) in frame.events.chunks(PUSH_MAX).enumerate() {
             let mut state = self.state.write();
             if index == 0 {
-                state.begin(frame);
+                state.begin(self.first, frame);
             }
             for event in events {
                 state.push(event);
@@ -237,7 +237,8 @@ impl State {
         }
     }
 
-    fn begin(&mut self, frame: &NewFrame<'_>) {
+    fn begin(&mut self, first: Position, frame: &NewFrame<'_>) {
+        debug_assert_eq!(frame.first.get(), first.get() + self.rows.len() as u64, "frames leave no gap");
         let first_recorded = self.recorded.map_or(frame.recorded_at, |recorded| recorded.0);
         self.recorded = Some((first_recorded, frame.recorded_at));
         if let Some(key) = frame.call_key {

@@ -92,11 +92,11 @@ pub(super) fn encode(positions: &[u32], out: &mut Vec<u8>) {
             encode_short(block, &mut blocks);
             continue;
         }
-        let packer = BitPacker4x::new();
+        let codec = BitPacker4x::new();
         let before = first.checked_sub(1);
-        let bits = packer.num_bits_strictly_sorted(before, block);
+        let bits = codec.num_bits_strictly_sorted(before, block);
         let mut packed = [0; BLOCK * 4];
-        let len = packer.compress_strictly_sorted(before, block, &mut packed, bits);
+        let len = codec.compress_strictly_sorted(before, block, &mut packed, bits);
         blocks.push(bits);
         blocks.extend_from_slice(packed.get(..len).unwrap_or_default());
     }

@@ -359,9 +359,9 @@ mod tests {
         }
         for event in events {
             let mut postings = index.entity(EntityKey::new(event.entity_id.as_str())).expect("entity");
-            all.push(lists(&postings, last));
+            all.push(lists(postings.as_ref(), last));
             postings = index.event_type(event.event_type.as_str()).expect("type");
-            all.push(lists(&postings, last));
+            all.push(lists(postings.as_ref(), last));
             let mut rows = index.ids(hash_of_id(&event.event_id)).expect("ids");
             rows.retain(|&row| index.position_of(row) == event.position);
             all.push(format!("{rows:?}"));
@@ -370,22 +370,23 @@ mod tests {
         for prefix in ["", "order-", "order-1", "nobody"] {
             let found = index.with_prefix(NameKind::Entity, prefix, 64).expect("entities");
             let mut lists: Vec<_> =
-                found.unwrap_or_default().into_iter().map(|list| lists(&Some(list), last)).collect();
+                found.unwrap_or_default().into_iter().map(|list| lists(Some(&list), last)).collect();
             lists.sort();
             all.push(format!("{lists:?}"));
         }
         all
     }
 
-    fn lists(postings: &Option<Postings>, last: u32) -> String {
+    fn lists(postings: Option<&Postings>, last: u32) -> String {
         let Some(postings) = postings else { return "none".to_owned() };
         let mut rows = Vec::new();
-        let mut text = format!("{}", postings.count);
+        let mut parts = vec![format!("{}", postings.count)];
         for order in [Order::Ascending, Order::Descending] {
             postings.chunk(Span { low: last / 3, high: last }, order, 256, &mut rows).expect("a list");
-            text += &format!(" {rows:?}");
+            parts.push(format!("{rows:?}"));
         }
-        text + &format!(" {:?}", postings.rank(last / 2))
+        parts.push(format!("{:?}", postings.rank(last / 2)));
+        parts.join(" ")
     }
 
     #[track_caller]

@@ -70,7 +70,7 @@ impl Candidates {
     pub(super) fn bind(
         index: &RangeIndex,
         filter: &Filter,
-        entity: Option<Postings>,
+        entity: Option<&Postings>,
         span: Span,
         order: Order,
         mode: Mode,
@@ -88,18 +88,18 @@ impl Candidates {
                 }
             }
         }
-        let (source, plan) = match span.map(|span| cheapest(index, filter, entity, span, order)) {
-            None => (Source::All, ScanPlan::All),
-            Some(Err(error)) if is_read_around(&error, mode) => (Source::All, ScanPlan::All),
-            Some(found) => match found? {
-                Some(found) => found,
-                None => {
-                    span = None;
-                    (Source::All, ScanPlan::All)
-                }
-            },
+        let all = (Source::All, ScanPlan::All);
+        let found = match span.map(|span| cheapest(index, filter, entity, span, order)) {
+            Some(Err(error)) if is_read_around(&error, mode) => Some(all),
+            Some(found) => found?,
+            None => None,
         };
+        let Some((source, plan)) = found else { return Ok(Self::none(order, mode)) };
         Ok(Self { source, span, order, mode, blocks, plan })
+    }
+
+    fn none(order: Order, mode: Mode) -> Self {
+        Self { source: Source::All, span: None, order, mode, blocks: Vec::new(), plan: ScanPlan::All }
     }
 
     /// Puts the next candidates, at most 256, into `rows` (emptied first); false when there are none left. The rows
@@ -191,7 +191,7 @@ fn next_rows(mut span: Span, order: Order, blocks: &[bool], rows: &mut Vec<u32>)
 fn cheapest(
     index: &RangeIndex,
     filter: &Filter,
-    entity: Option<Postings>,
+    entity: Option<&Postings>,
     span: Span,
     order: Order,
 ) -> Result<Option<(Source, ScanPlan)>> {
@@ -202,7 +202,7 @@ fn cheapest(
         (NameKind::EventType, &filter.event_type, ScanPlan::EventType, ScanPlan::EventTypePrefix),
     ];
     for (kind, pattern, exact_plan, prefix_plan) in patterns {
-        match (pattern, &entity) {
+        match (pattern, entity) {
             (None, _) => {}
             (Some(NamePattern::Exact(_)), Some(postings)) if kind == NameKind::Entity => {
                 rows = u64::from(postings.count);

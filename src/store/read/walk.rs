@@ -83,28 +83,29 @@ impl<'a> Walk<'a> {
     /// behind the last. They may be none although there are more.
     pub(super) fn next(&mut self) -> Result<Option<&'a Range>> {
         loop {
-            if let Some(current) = &mut self.current {
-                if current.candidates.next(&mut self.rows)? {
-                    self.offsets.clear();
-                    current.range.index.offsets(&self.rows, &mut self.offsets);
-                    if !self.rows.is_empty() {
-                        self.plan.get_or_insert(current.candidates.plan);
-                    }
-                    return Ok(Some(current.range));
+            if let Some(current) = &mut self.current
+                && current.candidates.next(&mut self.rows)?
+            {
+                self.offsets.clear();
+                current.range.index.offsets(&self.rows, &mut self.offsets);
+                if !self.rows.is_empty() {
+                    self.plan.get_or_insert(current.candidates.plan);
                 }
+                return Ok(Some(current.range));
             }
             let Some(stop) = self.stops.next() else { return Ok(None) };
-            self.current = Some(self.enter(stop)?);
+            self.current = Some(self.enter(&stop)?);
         }
     }
 
-    fn enter(&self, stop: Stop<'a>) -> Result<Current<'a>> {
+    fn enter(&self, stop: &Stop<'a>) -> Result<Current<'a>> {
         let index = &stop.range.index;
         let span = Span {
             low: index.row_of(self.low.max(index.first())),
             high: index.row_of(self.high.min(index.last())),
         };
-        let candidates = Candidates::bind(index, self.filter, stop.entity, span, self.order, self.mode)?;
+        let candidates =
+            Candidates::bind(index, self.filter, stop.entity.as_ref(), span, self.order, self.mode)?;
         Ok(Current { range: stop.range, span, candidates })
     }
 

@@ -108,17 +108,16 @@ fn times_of(range: &Range, head: Position) -> Result<Option<(Timestamp, Timestam
         return Ok(Some(times));
     }
     let blocks = index.times()?;
-    // The in-memory index may have grown since: only rows that were there before its times were read count as whole.
     let rows = index.row_of(last.min(head)).saturating_add(1);
-    let whole =
-        if last <= head && index.last() == last { blocks.len() } else { (rows / TIME_BLOCK) as usize };
+    // The in-memory index may have grown since its last position was asked for; then only full blocks are known.
+    let whole = if last <= head && index.last() == last { rows } else { rows / TIME_BLOCK * TIME_BLOCK };
     let mut times = blocks
         .iter()
-        .take(whole)
+        .take(whole.div_ceil(TIME_BLOCK) as usize)
         .filter(|block| block.0 <= block.1)
         .copied()
         .fold(None, |all, block| join(all, Some(block)));
-    for row in (whole as u32).saturating_mul(TIME_BLOCK)..rows {
+    for row in whole..rows {
         if let Some(offset) = index.offset(row).filter(|&offset| offset != 0) {
             let timestamp = read_event(range, row, offset)?.timestamp;
             times = join(times, Some((timestamp, timestamp)));
