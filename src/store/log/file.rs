@@ -84,13 +84,28 @@ impl LogFile {
     /// # Errors
     /// `Corrupt` when the record's checksum does not match or it is another position's.
     pub(crate) fn event(&self, position: Position, offset: u32) -> Result<Event> {
+        match self.event_if(position, offset, |_| true)? {
+            Some(event) => Ok(event),
+            None => Err(self.damaged(position, offset)),
+        }
+    }
+
+    /// The same, unless `is_wanted` refuses the record: that saves most of the work.
+    pub(crate) fn event_if(
+        &self,
+        position: Position,
+        offset: u32,
+        is_wanted: impl FnOnce(&Record) -> bool,
+    ) -> Result<Option<Event>> {
         let (record, frame, _) = self.record(offset).ok_or_else(|| self.damaged(position, offset))?;
         if frame.first_position.get() + u64::from(record.index()) != position.get() {
             return Err(self.damaged(position, offset));
         }
-        record
-            .event(position, frame.recorded_at, self.header.id_key)
-            .ok_or_else(|| self.damaged(position, offset))
+        if !is_wanted(&record) {
+            return Ok(None);
+        }
+        let event = record.event(position, frame.recorded_at, self.header.id_key);
+        event.map(Some).ok_or_else(|| self.damaged(position, offset))
     }
 
     /// When the frame that holds the record at `offset` was committed.

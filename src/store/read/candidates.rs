@@ -188,6 +188,9 @@ fn next_rows(mut span: Span, order: Order, blocks: &[bool], rows: &mut Vec<u32>)
 }
 
 /// The shortest source that holds every match; `None` when there can be no match.
+///
+/// Lists are compared by their whole length. Any list has fewer rows in the span than the span has, so all rows are
+/// read only for want of a list.
 fn cheapest(
     index: &RangeIndex,
     filter: &Filter,
@@ -196,7 +199,7 @@ fn cheapest(
     order: Order,
 ) -> Result<Option<(Source, ScanPlan)>> {
     let mut best = (Source::All, ScanPlan::All);
-    let mut rows = u64::from(span.high - span.low) + 1;
+    let mut rows = u64::MAX;
     let patterns = [
         (NameKind::Entity, &filter.entity_id, ScanPlan::Entity, ScanPlan::EntityPrefix),
         (NameKind::EventType, &filter.event_type, ScanPlan::EventType, ScanPlan::EventTypePrefix),

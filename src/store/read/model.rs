@@ -48,6 +48,7 @@ fn scans() -> impl Strategy<Value = Scan> {
         since,
         until,
         as_of,
+        ..Filter::default()
     });
     let after = prop_oneof![Just(0_u64), 0_u64..2_500];
     let before = proptest::option::weighted(0.3, 0_u64..2_500);

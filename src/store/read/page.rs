@@ -5,7 +5,7 @@ use super::{Page, Scan, ScanLimits};
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Json};
 use crate::store::options::Mode;
-use crate::store::snapshot::{Snapshot, read_event};
+use crate::store::snapshot::{Snapshot, read_candidate};
 
 /// One page of a scan.
 pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
@@ -24,8 +24,8 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
                 return Ok(page);
             }
             page.examined += 1;
-            match read_event(range, row, offset) {
-                Ok(event) if scan.filter.matches(&event) => {
+            match read_candidate(range, row, offset, &scan.filter) {
+                Ok(Some(event)) if scan.filter.matches(&event) => {
                     bytes += size(&event);
                     if bytes > limits.bytes_max && !page.events.is_empty() {
                         return Ok(page);

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 use super::{CallFrame, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EntityId, Event, EventId, IdempotencyKey, Position, Text, Timestamp};
+use crate::event::{
+    EntityId, Event, EventId, Filter, IdempotencyKey, NamePattern, Position, Text, Timestamp,
+};
 use crate::store::index::{hash_of, hash_of_id};
-use crate::store::log::generated_position;
+use crate::store::log::{Record, generated_position};
 use crate::store::options::Mode;
 use crate::store::view::Range;
 
@@ -130,12 +132,35 @@ fn event_in(range: &Range, row: u32) -> Result<Event> {
 }
 
 /// Reads the record of a row at `offset`; 0 stands for damaged bytes.
-pub(crate) fn read_event(range: &Range, row: u32, offset: u32) -> Result<Event> {
+pub(super) fn read_event(range: &Range, row: u32, offset: u32) -> Result<Event> {
+    let read = range.log.event(range.index.position_of(row), offset);
+    read.or_else(|error| blame(range, error))
+}
+
+/// The same, unless its names or its time rule the record out.
+pub(crate) fn read_candidate(range: &Range, row: u32, offset: u32, filter: &Filter) -> Result<Option<Event>> {
     let position = range.index.position_of(row);
-    range.log.event(position, offset).or_else(|error| {
-        range.index.prove_rows()?;
-        Err(error)
-    })
+    let read = range.log.event_if(position, offset, |record| may_match(filter, record));
+    read.or_else(|error| blame(range, error))
+}
+
+/// A damaged index may lead to a sound record of another position: then it is the index that is to blame.
+fn blame<T>(range: &Range, error: Error) -> Result<T> {
+    range.index.prove_rows()?;
+    Err(error)
+}
+
+fn may_match(filter: &Filter, record: &Record) -> bool {
+    let names = |pattern: &Option<NamePattern>, name: Option<&str>| match (pattern, name) {
+        (Some(pattern), Some(name)) => pattern.matches(name),
+        _ => true,
+    };
+    let timestamp = record.timestamp();
+    filter.since.is_none_or(|since| timestamp >= since)
+        && filter.until.is_none_or(|until| timestamp < until)
+        && filter.as_of.is_none_or(|as_of| timestamp <= as_of)
+        && names(&filter.event_type, record.event_type())
+        && names(&filter.entity_id, record.entity_id())
 }
 
 /// Damage is read around with [`Mode::Read`] and an error with [`Mode::Write`].

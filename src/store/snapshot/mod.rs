@@ -10,7 +10,7 @@ mod stats;
 
 use std::sync::Arc;
 
-pub(crate) use lookup::read_event;
+pub(crate) use lookup::read_candidate;
 pub use stats::{StoreStats, TypeCount};
 
 use super::index::HeadCache;
