@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
+mod fold;
 mod queries;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use crate::store::Store;
 use crate::store::disk::Disk;
 
 pub(crate) use crate::event::nearest;
+pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
 pub(crate) use queries::{Queries, Query, QueryId};
 
 /// What a caller may change.

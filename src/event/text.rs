@@ -95,7 +95,10 @@ impl Json {
                 );
                 Err(Error::invalid("too_deep", message).with("levels_max", JSON_DEPTH_MAX))
             }
-            Ok(_) => Ok(Self(text)),
+            Ok(_) => match check_escapes(&text) {
+                Ok(()) => Ok(Self(text)),
+                Err(error) => Err(Error::invalid("not_json", format!("{what} is not JSON: {error}"))),
+            },
             Err(error) => Err(Error::invalid("not_json", format!("{what} is not JSON: {error}"))),
         }
     }
@@ -135,6 +138,15 @@ impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Finds half a surrogate pair (`"\ud800"`), which stands for no character: skipping over a string lets it pass, and
+/// reading it later fails.
+fn check_escapes(json: &str) -> serde_json::Result<()> {
+    if json.contains('\\') && json.contains("\\u") {
+        serde_json::from_str::<serde_json::Value>(json)?;
+    }
+    Ok(())
 }
 
 /// Whether JSON has more than [`JSON_DEPTH_MAX`] levels. Checking that it is JSON at all does not tell: skipping over a
@@ -190,5 +202,12 @@ mod tests {
         }
         check(format!("[{}]", vec!["[{}]"; 1_000].join(",")), true);
         check(format!(r#"["\"{}", "\\"]"#, "[".repeat(1_000)), true);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused() {
+        check(r#"{"a":"\ud83d\ude00"}"#.to_owned(), true);
+        let error = Json::parse(r#"{"a":"\ud800"}"#, "payload", 1_000).expect_err("no character");
+        assert_eq!(error.code(), "not_json");
     }
 }

@@ -1,0 +1,403 @@
+//! What is an entity's state? The fold of its events, one after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::event::filter::{Path, Root, Step};
+use crate::event::{Event, EventId, Position, Timestamp, Version};
+
+/// Folds the events of one entity, in the order of their versions, into its state.
+///
+/// Each payload is a JSON merge patch (RFC 7396) on the state so far, unless the event's `metadata.fold` says
+/// `replace` (the payload is the state) or `delete` (there is no state until a later event sets one). A payload that
+/// is not an object replaces the state, and `null` deletes it, as the RFC says of patches.
+///
+/// Holds the state and no event: memory is bounded by the state's size.
+pub(crate) struct Fold {
+    state: Value,
+    trace: Option<Trace>,
+    last: Option<Arc<Origin>>,
+    events: u64,
+}
+
+/// The event that set something.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) version: Version,
+    pub(crate) position: Position,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) event_id: EventId,
+}
+
+/// The state of an entity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Folded {
+    /// `None`: it was deleted, or there was no event.
+    pub(crate) state: Option<Value>,
+    /// The last event that was folded in.
+    pub(crate) last: Option<Arc<Origin>>,
+    /// How many events were folded in.
+    pub(crate) events: u64,
+    /// For each leaf of the state, by its dotted path, the event that set it; empty unless asked for.
+    pub(crate) provenance: Vec<(String, Arc<Origin>)>,
+}
+
+/// A difference between two states.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Change {
+    /// The dotted path of what changed; empty when the whole state did.
+    pub(crate) path: String,
+    /// What was there; `None`: nothing.
+    pub(crate) before: Option<Value>,
+    /// What is there now; `None`: nothing.
+    pub(crate) after: Option<Value>,
+}
+
+/// Who set what: the shape of the state, with the event that set each value.
+struct Trace {
+    origin: Arc<Origin>,
+    children: BTreeMap<String, Trace>,
+}
+
+enum Mode {
+    Merge,
+    Replace,
+    Delete,
+}
+
+impl Fold {
+    /// No event yet; with `provenance` it remembers which event set each leaf.
+    pub(crate) fn new(provenance: bool) -> Self {
+        let trace = provenance.then(|| Trace::of(&Arc::new(Origin::nobody())));
+        Self { state: Value::Null, trace, last: None, events: 0 }
+    }
+
+    /// Takes the next event.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        let origin = Arc::new(Origin::of(event));
+        let payload = || event.payload.to_value();
+        match mode(event) {
+            Mode::Merge => {
+                let patch = payload();
+                if let Some(trace) = &mut self.trace {
+                    trace.merge(&patch, &origin);
+                }
+                merge(&mut self.state, patch);
+            }
+            Mode::Replace => {
+                self.state = payload();
+                if let Some(trace) = &mut self.trace {
+                    *trace = Trace::of_value(&self.state, &origin);
+                }
+            }
+            Mode::Delete => {
+                self.state = Value::Null;
+                if let Some(trace) = &mut self.trace {
+                    *trace = Trace::of(&origin);
+                }
+            }
+        }
+        self.last = Some(origin);
+        self.events += 1;
+    }
+
+    /// The state after all events taken.
+    pub(crate) fn finish(self) -> Folded {
+        let mut provenance = Vec::new();
+        if let Some(trace) = self.trace.filter(|_| !self.state.is_null()) {
+            trace.leaves(&mut Vec::new(), &mut provenance);
+        }
+        let state = Some(self.state).filter(|state| !state.is_null());
+        Folded { state, last: self.last, events: self.events, provenance }
+    }
+}
+
+/// How an event is folded in: by `metadata.fold`, which hardly any event has, so it is looked for before it is read.
+fn mode(event: &Event) -> Mode {
+    let fold =
+        event.metadata.as_ref().filter(|metadata| metadata.as_str().contains("\"fold\"")).and_then(|_| {
+            let steps = vec![Step::Key("fold".to_owned())];
+            Path::Json { root: Root::Metadata, steps }.extract(event)
+        });
+    match fold.as_ref().and_then(Value::as_str) {
+        Some("replace") => Mode::Replace,
+        Some("delete") => Mode::Delete,
+        _ => Mode::Merge,
+    }
+}
+
+/// `MergePatch` of RFC 7396.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::with_capacity(patch.len()));
+    }
+    let Value::Object(object) = target else { return };
+    for (key, value) in patch {
+        match value {
+            // A shifting removal keeps the order in which the fields came.
+            Value::Null => drop(object.shift_remove(&key)),
+            value @ Value::Object(_) => merge(object.entry(key).or_insert(Value::Null), value),
+            value => drop(object.insert(key, value)),
+        }
+    }
+}
+
+impl Origin {
+    fn of(event: &Event) -> Self {
+        Self {
+            version: event.version,
+            position: event.position,
+            timestamp: event.timestamp,
+            event_id: event.event_id.clone(),
+        }
+    }
+
+    fn nobody() -> Self {
+        Self {
+            version: Version::ZERO,
+            position: Position::ZERO,
+            timestamp: Timestamp::default(),
+            event_id: EventId::from_u128(0),
+        }
+    }
+}
+
+impl Trace {
+    fn of(origin: &Arc<Origin>) -> Self {
+        Self { origin: Arc::clone(origin), children: BTreeMap::new() }
+    }
+
+    fn of_value(value: &Value, origin: &Arc<Origin>) -> Self {
+        let mut trace = Self::of(origin);
+        if let Value::Object(object) = value {
+            trace.children =
+                object.iter().map(|(key, value)| (key.clone(), Self::of_value(value, origin))).collect();
+        }
+        trace
+    }
+
+    fn merge(&mut self, patch: &Value, origin: &Arc<Origin>) {
+        self.origin = Arc::clone(origin);
+        let Value::Object(patch) = patch else {
+            self.children.clear();
+            return;
+        };
+        for (key, value) in patch {
+            if value.is_null() {
+                self.children.remove(key);
+            } else {
+                self.children.entry(key.clone()).or_insert_with(|| Self::of(origin)).merge(value, origin);
+            }
+        }
+    }
+
+    fn leaves(&self, path: &mut Vec<String>, to: &mut Vec<(String, Arc<Origin>)>) {
+        if self.children.is_empty() {
+            to.push((dotted(path), Arc::clone(&self.origin)));
+        }
+        for (key, child) in &self.children {
+            path.push(key.clone());
+            child.leaves(path, to);
+            path.pop();
+        }
+    }
+}
+
+/// What changed from one state to another: the smallest fields that differ, arrays as a whole.
+pub(crate) fn diff(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare(before, after, &mut Vec::new(), &mut changes);
+    changes
+}
+
+fn compare(before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>, to: &mut Vec<Change>) {
+    if before == after {
+        return;
+    }
+    let (Some(Value::Object(old)), Some(Value::Object(new))) = (before, after) else {
+        to.push(Change { path: dotted(path), before: before.cloned(), after: after.cloned() });
+        return;
+    };
+    let added = new.keys().filter(|key| !old.contains_key(*key));
+    for key in old.keys().chain(added) {
+        path.push(key.clone());
+        compare(old.get(key), new.get(key), path, to);
+        path.pop();
+    }
+}
+
+/// Keys as the rest of a `payload` path would have them: `customer.address["post code"]`.
+fn dotted(keys: &[String]) -> String {
+    let steps: String = keys.iter().map(|key| Step::Key(key.clone()).to_string()).collect();
+    steps.strip_prefix('.').map(str::to_owned).unwrap_or(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{EntityId, EventType, Json, Text};
+
+    fn event(version: u64, payload: &str, metadata: Option<&str>) -> Event {
+        Event {
+            position: Position::new(version * 10),
+            version: Version::new(version),
+            timestamp: Timestamp::from_micros(version.cast_signed()),
+            recorded_at: Timestamp::from_micros(version.cast_signed()),
+            event_id: EventId::from_u128(u128::from(version)),
+            entity_id: EntityId::new("order-1").expect("a name"),
+            event_type: EventType::new("changed").expect("a name"),
+            payload: Json::trusted(Text::from(payload)),
+            metadata: metadata.map(|metadata| Json::trusted(Text::from(metadata))),
+        }
+    }
+
+    fn fold(events: &[(&str, Option<&str>)]) -> Folded {
+        let mut fold = Fold::new(true);
+        for (version, (payload, metadata)) in (1..).zip(events) {
+            fold.apply(&event(version, payload, *metadata));
+        }
+        fold.finish()
+    }
+
+    #[track_caller]
+    fn check(events: &[(&str, Option<&str>)], expected: Value) {
+        assert_eq!(fold(events).state, Some(expected).filter(|state| !state.is_null()));
+    }
+
+    #[test]
+    fn the_examples_of_rfc_7396_come_out() {
+        for (original, patch, result) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a":"b"}), json!(["c"]), json!(["c"])),
+            (json!({"a":"foo"}), json!(null), json!(null)),
+            (json!({"a":"foo"}), json!("bar"), json!("bar")),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            let mut target = original.clone();
+            merge(&mut target, patch.clone());
+            assert_eq!(target, result, "{original} {patch}");
+        }
+    }
+
+    #[test]
+    fn events_merge_in_order_and_fields_keep_theirs() {
+        let folded = fold(&[
+            (r#"{"status":"new","lines":{"a":1,"b":2},"amount":12345678901234567890123}"#, None),
+            (r#"{"status":"paid","lines":{"a":null}}"#, None),
+        ]);
+        assert_eq!(
+            folded.state.expect("a state").to_string(),
+            r#"{"status":"paid","lines":{"b":2},"amount":12345678901234567890123}"#
+        );
+        assert_eq!(folded.events, 2);
+        assert_eq!(folded.last.expect("an event").position, Position::new(20));
+    }
+
+    #[test]
+    fn metadata_can_replace_or_delete() {
+        let replace = Some(r#"{"actor":"x","fold":"replace"}"#);
+        let delete = Some(r#"{"fold":"delete"}"#);
+        check(&[(r#"{"a":1}"#, None), (r#"{"b":null}"#, replace)], json!({"b":null}));
+        check(&[(r#"{"a":1}"#, None), (r#"{"why":"spam"}"#, delete)], json!(null));
+        check(&[(r#"{"a":1}"#, None), ("{}", delete), (r#"{"b":2}"#, None)], json!({"b":2}));
+        check(&[(r#"{"a":1}"#, None), (r#"{"b":2}"#, Some(r#"{"note":"\"fold\""}"#))], json!({"a":1,"b":2}));
+        check(&[], json!(null));
+    }
+
+    #[track_caller]
+    fn check_origin(folded: &Folded, path: &str, version: Option<u64>) {
+        let found = folded.provenance.iter().find(|(known, _)| known == path);
+        assert_eq!(found.map(|(_, origin)| origin.version.get()), version, "{path}");
+    }
+
+    #[test]
+    fn every_leaf_knows_the_event_that_set_it_last() {
+        let folded = fold(&[
+            (r#"{"a":{"x":1,"y":2},"b":[1],"odd key":1}"#, None),
+            (r#"{"a":{"y":3},"b":null}"#, None),
+            (r#"{"c":{"d":{}},"a":{"z":{"deep":null}}}"#, None),
+        ]);
+        check_origin(&folded, "a.x", Some(1));
+        check_origin(&folded, "a.y", Some(2));
+        check_origin(&folded, "a.z", Some(3));
+        check_origin(&folded, "b", None);
+        check_origin(&folded, "c.d", Some(3));
+        check_origin(&folded, "[\"odd key\"]", Some(1));
+        let replaced = fold(&[(r#"{"a":1}"#, None), (r#"{"b":{"c":1}}"#, Some(r#"{"fold":"replace"}"#))]);
+        check_origin(&replaced, "b.c", Some(2));
+        assert_eq!(replaced.provenance.len(), 1);
+    }
+
+    #[test]
+    fn a_difference_names_the_smallest_fields() {
+        let before = json!({"a": {"b": 1, "c": [1]}, "d": true, "gone": null});
+        let after = json!({"a": {"b": 2, "c": [1, 2]}, "d": true, "new": {"x": 1}});
+        let changes: Vec<String> = diff(Some(&before), Some(&after))
+            .into_iter()
+            .map(|change| {
+                let show = |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
+                format!("{} {} {}", change.path, show(change.before), show(change.after))
+            })
+            .collect();
+        assert_eq!(changes, ["a.b 1 2", "a.c [1] [1,2]", "gone null -", "new - {\"x\":1}"]);
+        assert_eq!(diff(Some(&before), Some(&before)), []);
+        assert_eq!(diff(None, Some(&before)).len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_provenance_names_exactly_the_leaves(patches in proptest::collection::vec(patch(), 1..6)) {
+            let texts: Vec<String> = patches.iter().map(ToString::to_string).collect();
+            let events: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (text.as_str(), None)).collect();
+            let folded = fold(&events);
+            let mut leaves = Vec::new();
+            if let Some(state) = &folded.state {
+                leaf_paths(state, &mut Vec::new(), &mut leaves);
+            }
+            let mut named: Vec<String> = folded.provenance.into_iter().map(|(path, _)| path).collect();
+            leaves.sort();
+            named.sort();
+            prop_assert_eq!(named, leaves);
+        }
+    }
+
+    fn leaf_paths(value: &Value, path: &mut Vec<String>, to: &mut Vec<String>) {
+        match value {
+            Value::Object(object) if !object.is_empty() => {
+                for (key, value) in object {
+                    path.push(key.clone());
+                    leaf_paths(value, path, to);
+                    path.pop();
+                }
+            }
+            _ => to.push(dotted(path)),
+        }
+    }
+
+    fn patch() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<u8>().prop_map(Value::from), Just(json!([1]))];
+        leaf.prop_recursive(3, 16, 3, |inner| {
+            proptest::collection::btree_map("[abc]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
+        })
+    }
+}
