@@ -1,4 +1,74 @@
 //! AllSource: the event store that AI agents operate themselves.
+//!
+//! ```
+//! use allsource::event::{EntityId, EventDraft, Expected, Version};
+//! use allsource::store::{Append, Options, Store};
+//!
+//! # fn main() -> allsource::Result<()> {
+//! # let root = tempfile::tempdir().map_err(|e| allsource::Error::internal(e.to_string()))?;
+//! # let dir = root.path();
+//! let store = Store::open(dir, Options::default())?;
+//! store.append(Append {
+//!     events: vec![EventDraft::new("order-7", "order.placed", r#"{"total": 12}"#)?],
+//!     expected: vec![(EntityId::new("order-7")?, Expected::New)],
+//!     ..Append::default()
+//! })?;
+//! let head = store.snapshot().entity_head(&EntityId::new("order-7")?)?;
+//! assert_eq!(head.map(|head| head.version), Some(Version::new(1)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which module answers which question
+//!
+//! A module imports only modules that stand above it here; `tests/tidy.rs` holds that.
+//!
+//! | module | question |
+//! | --- | --- |
+//! | [`error`] | What went wrong, and what does the caller do now? |
+//! | [`event`] | What is an event, and what may it hold? Pure: names, limits, filters, times. |
+//! | [`clock`] | Where do time and randomness come in? |
+//! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
+//! | [`engine`] | What may be done, and how? Permission, folds, queries, over an open store. |
+//! | [`tools`] | What can an agent ask for? One table that all doors render; answers with a budget. |
+//! | [`door`] | Who holds the directory? One process owns it, the others send it their calls. |
+//! | [`mcp`] | How does an agent talk to it? The only module that knows the protocol. |
+//! | [`cli`] | What can a person do at a terminal? |
+//!
+//! # How an event gets in
+//!
+//! A tool call or a library call ends in [`Store::append`](store::Store::append). On the caller's thread, in parallel
+//! with others: duplicates, expectations and the condition are looked up on a pinned snapshot, and the frame is encoded.
+//! Under the commit lock, alone: only what was committed since that snapshot is checked; positions, versions and one time
+//! of recording are given; one write, one `fdatasync` for the whole group of waiting callers; then the head moves,
+//! and everybody is answered, conflicts included. A caller without company commits on its own thread.
+//!
+//! A frame is one append: whole or gone. What follows the last whole frame after a crash is a torn tail and is cut,
+//! unless something proves that it was durable once: then it is damage, and the store refuses to write until a person
+//! decided. A failed write or sync is never retried; it stops all writing until the store is opened again.
+//!
+//! # How an event is found
+//!
+//! A read pins a [`Snapshot`](store::Snapshot) and never waits for a writer. Each stretch of the log has an index: in
+//! memory for the newest, an immutable file for every older one. An index leads from an entity, a type, an id, a key or
+//! a time to positions, and from a position to a record in a mapped log file, whose checksum and identity are proved
+//! before it is given out. A page ends at its limit and says what it looked at and where to go on.
+//!
+//! # Where this differs from what is usual, and why
+//!
+//! - *The log is the store.* There is no second copy in a database: payloads are served as the bytes that came, from a
+//!   mapped file. Indexes are derived and can be thrown away; a crash can make them old but never wrong.
+//! - *One position over everything, without a gap.* Most stores give positions before they are visible, so followers
+//!   must guess whether a gap will be filled. Here one committer gives them, and the head moves behind the sync.
+//! - *A sync at every commit is the default.* Group commit makes it cheap when many write; who can lose the last
+//!   milliseconds says so with [`Durability::Interval`](store::Durability), and a store that lost positions raises its
+//!   epoch, so that no cursor goes on over other events.
+//! - *Recovery trusts no page cache.* After a failed sync the kernel may show pages that it will never write, so an open
+//!   writes what nothing proves durable once more before it relies on it.
+//! - *Faults come in through the public seam.* Files go through [`Disk`](store::disk::Disk) alone, so the tests can stop,
+//!   fail and tear every single call, and planted bugs prove that they would notice.
+//! - *Tools are a table, not handlers of a protocol.* MCP, the command line and the socket between processes render the
+//!   same rows, so what a caller may do is decided once.
 
 pub mod error;
 pub mod event;

@@ -1,0 +1,57 @@
+//! What this machine could do at best, measured beside each bench.
+
+use std::fs::OpenOptions;
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use allsource::store::disk::{Disk, RealDisk};
+
+use crate::scratch;
+
+/// How long a limit is measured.
+const TIME: Duration = Duration::from_millis(1_500);
+/// The size to which the file is allocated, as a log file is.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Writes of `bytes` bytes a second, one after the other into an allocated file, each synced with `fdatasync` if
+/// `synced`.
+pub fn writes_per_second(bytes: usize, synced: bool) -> f64 {
+    let dir = scratch();
+    let path = dir.path().join("raw");
+    RealDisk.create(&path).and_then(|file| file.allocate(FILE_BYTES)).expect("an allocated file");
+    let file = OpenOptions::new().write(true).open(&path).expect("the file just made");
+    file.sync_all().expect("a file that can be synced");
+    let block = vec![0x5a; bytes];
+    let (mut writes, mut offset) = (0_u32, 0);
+    let began = Instant::now();
+    while began.elapsed() < TIME {
+        if offset + bytes as u64 > FILE_BYTES {
+            offset = 0;
+        }
+        file.write_all_at(&block, offset).expect("a file that can be written");
+        if synced {
+            file.sync_data().expect("a file that can be synced");
+        }
+        offset += bytes as u64;
+        writes += 1;
+    }
+    f64::from(writes) / began.elapsed().as_secs_f64()
+}
+
+/// The time to copy `bytes` bytes from all over a memory larger than the caches.
+pub fn copy(bytes: usize) -> Duration {
+    let memory = vec![0x5a_u8; (64 << 20) + bytes];
+    let mut copy = vec![0_u8; bytes];
+    let (mut copies, mut at) = (0_u32, 0);
+    let began = Instant::now();
+    while began.elapsed() < TIME / 5 {
+        for _ in 0..64 {
+            at = (at + 7_919 * 4_096) % (64 << 20);
+            copy.copy_from_slice(&memory[at..at + bytes]);
+            black_box(&copy);
+        }
+        copies += 64;
+    }
+    began.elapsed() / copies
+}
