@@ -6,7 +6,11 @@
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
 mod fold;
+mod ingest;
 mod queries;
+mod query;
+mod sample;
+mod tally;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,9 +19,11 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::disk::Disk;
 
-pub(crate) use crate::event::nearest;
 pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
 pub(crate) use queries::{Queries, Query, QueryId};
+pub(crate) use query::{Found, Stretch, View, Wish, exactly};
+pub(crate) use sample::sample;
+pub(crate) use tally::{Tally, tally};
 
 /// What a caller may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,9 @@ pub(crate) fn nearest<'a>(
     let folded = fold(wanted);
     let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()
-        .map(|candidate| (likeness(&folded, &fold(candidate)), candidate))
+        .map(|candidate| {
+            (likeness(&folded, &fold(candidate)).max(part_likeness(&folded, candidate)), candidate)
+        })
         .filter(|(score, _)| *score >= LIKENESS_MIN)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
@@ -42,6 +44,14 @@ fn likeness(wanted: &str, candidate: &str) -> f64 {
     }
 }
 
+/// How alike a folded name is to one part of a candidate (`shipped` of `order.shipped`), a little less than to all of it.
+fn part_likeness(wanted: &str, candidate: &str) -> f64 {
+    let parts = candidate.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() >= 3);
+    let best =
+        parts.map(|part| strsim::normalized_damerau_levenshtein(wanted, &fold(part))).fold(0.0, f64::max);
+    best * 0.9
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +80,7 @@ mod tests {
     #[test]
     fn a_part_of_a_name_finds_it() {
         check("placed", &["order.placed", "order.paid"], &["order.placed"]);
+        check("shiped", &["order.placed", "order.shipped"], &["order.shipped"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What does an answer look like? Puts its fields in one order, leaves out what is no news, and packs rows into the
 //! budget.
 //!
-//! The order: error, warnings, complete, scanned_to, matched, next_cursor, next_steps, query_id, branch,
-//! head_position, untrusted, the tool's own fields, rows last: a reader that stops early has what it needs to go on.
+//! The order: `error`, `warnings`, `complete`, `scanned_to`, `matched`, `next_cursor`, `next_steps`, `query_id`, `branch`,
+//! `head_position`, `untrusted`, the tool's own fields, rows last: who stops reading early has what it needs to go on.
 //!
 //! **Invariant:** no answer is estimated at more tokens than its budget, errors included.
 
@@ -23,6 +23,11 @@ const WARNING_CHARS_MAX: usize = 300;
 const WARNINGS_MAX: usize = 8;
 /// What a cursor may cost, in tokens; kept free until it is known whether one is needed.
 const CURSOR_TOKENS: usize = 60;
+/// What the note that rows were cut or left out may cost, in tokens.
+const NOTE_TOKENS: usize = 30;
+
+/// The columns that a table keeps whatever they cost: position, timestamp, entity and type.
+const COLUMNS_MIN: usize = 4;
 
 /// How many events match, over all pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +93,8 @@ pub(crate) struct Reply {
     pub scanned_to: Option<Position>,
     /// How many events match, where the rows do not say it.
     pub matched: Option<Matched>,
+    /// Where the next page begins, when this one has no rows.
+    pub next_cursor: Option<String>,
     /// Ready calls, where the answer is slow, empty, cut or a conflict.
     pub next_steps: Vec<Step>,
     /// The branch's last position.
@@ -110,14 +117,19 @@ impl Reply {
     pub(crate) fn finish(mut self, query_id: Option<QueryId>, tokens_max: usize) -> Answer {
         let rows = self.rows.take();
         let fields = std::mem::take(&mut self.fields);
-        let reserve = if rows.as_ref().is_some_and(|rows| rows.paging.is_some()) { CURSOR_TOKENS } else { 0 };
+        let reserve = if rows.is_some() { CURSOR_TOKENS + NOTE_TOKENS } else { 0 };
         let fixed = tokens_of_object(&self.head(query_id, None)) + reserve;
-        let fields = fit_fields(fields, tokens_max.saturating_sub(fixed));
+        // Rows are what was asked for: what stands beside them gets a third at most.
+        let share = if rows.is_some() { 3 } else { 1 };
+        let fields = fit_fields(fields, tokens_max.saturating_sub(fixed) / share);
         let left = tokens_max.saturating_sub(fixed + tokens_of_object(&fields));
         let packed = rows.map(|rows| rows.pack(left));
-        let cursor = packed.as_ref().and_then(|packed| packed.next_cursor.clone());
+        let cursor =
+            packed.as_ref().and_then(|packed| packed.next_cursor.clone()).or(self.next_cursor.take());
         if let Some(packed) = &packed {
-            self.warnings.extend(packed.warning.map(str::to_owned));
+            // Where all rows are shown, they say how many match.
+            self.matched = self.matched.filter(|_| cursor.is_some());
+            self.warnings.extend(packed.warning.clone());
         }
         let mut body = self.head(query_id, cursor);
         body.extend(fields);
@@ -203,14 +215,14 @@ struct Packed {
     name: &'static str,
     value: Value,
     next_cursor: Option<String>,
-    warning: Option<&'static str>,
+    warning: Option<String>,
 }
 
 impl Rows {
     fn pack(self, tokens_max: usize) -> Packed {
-        let Self { columns, name, mut items, paging } = self;
-        let header = match &columns {
-            Some(columns) => 12 + tokens_of(&columns.clone().into()),
+        let Self { mut columns, name, mut items, paging } = self;
+        let header = match &mut columns {
+            Some(columns) => 12 + drop_columns(columns, &mut items, tokens_max / 2),
             None => 5 + tokens(name),
         };
         let room = tokens_max.saturating_sub(header);
@@ -224,10 +236,14 @@ impl Rows {
             })
             .count();
         let mut warning = None;
+        if kept > 0 && kept < total && paging.is_none() {
+            warning =
+                Some(format!("{} more rows did not fit; raise max_tokens or name fields", total - kept));
+        }
         let kept = if kept == 0 && total > 0 {
             items.truncate(1);
             items = items.into_iter().map(|item| fit_row(item, room)).collect();
-            warning = Some("the first row is larger than the budget and was cut at the marks …+N");
+            warning = Some("the first row is larger than the budget and was cut at the marks …+N".to_owned());
             1
         } else {
             items.truncate(kept);
@@ -244,7 +260,8 @@ impl Rows {
 }
 
 impl Paging {
-    fn after(&self, kept: usize, total: usize) -> Option<String> {
+    /// The cursor of the page after `kept` of `total` rows.
+    pub(crate) fn after(&self, kept: usize, total: usize) -> Option<String> {
         let place = if kept < total {
             kept.checked_sub(1).and_then(|last| self.places.get(last)).copied()
         } else {
@@ -254,15 +271,37 @@ impl Paging {
     }
 }
 
-/// One row cut to fit; short strings, which ids are, stay whole as long as possible.
+/// Drops columns from the right until their names fit into `tokens_max`; gives what the names that stay cost.
+fn drop_columns(columns: &mut Vec<String>, items: &mut [Value], tokens_max: usize) -> usize {
+    let mut kept = 0;
+    let mut cost = 2;
+    for column in columns.iter() {
+        let more = tokens_of(&Value::from(column.as_str())) + 1;
+        if cost + more > tokens_max && kept >= COLUMNS_MIN {
+            break;
+        }
+        cost += more;
+        kept += 1;
+    }
+    columns.truncate(kept);
+    for row in items.iter_mut().filter_map(Value::as_array_mut) {
+        row.truncate(kept);
+    }
+    cost
+}
+
+/// One row cut to fit: a table's row keeps its cells, an object its shape as long as possible.
 fn fit_row(row: Value, tokens_max: usize) -> Value {
-    for chars_max in [8_000, 4_000, 2_000, 1_000, 500, 250, 120] {
+    for chars_max in [8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30, 15] {
         let (candidate, _) = cut_strings(row.clone(), chars_max);
         if tokens_of(&candidate) < tokens_max {
             return candidate;
         }
     }
-    fit(row, tokens_max.saturating_sub(1)).0
+    match row {
+        Value::Array(cells) => cells.iter().map(|cell| cut(&cell.to_string(), 8)).collect(),
+        other => fit(other, tokens_max.saturating_sub(1)).0,
+    }
 }
 
 /// An error as an answer, in at most `tokens_max` estimated tokens.

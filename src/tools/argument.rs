@@ -72,7 +72,7 @@ impl Kind {
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Integer { min, max: i64::MAX } => format!("a whole number from {min}"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
-            Self::Budget => "a whole number from 200 to 10000".to_owned(),
+            Self::Budget => "a whole number from 500 to 10000".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Texts => "an array of strings".to_owned(),
             Self::Choices(choices) => format!("an array of some of {}", choices.join(", ")),
@@ -88,7 +88,7 @@ impl Kind {
             Self::Choice(choices) => json!({"type": "string", "enum": choices}),
             Self::Integer { min, max: i64::MAX } => json!({"type": "integer", "minimum": min}),
             Self::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
-            Self::Budget => json!({"type": "integer", "minimum": 200, "maximum": 10_000}),
+            Self::Budget => json!({"type": "integer", "minimum": 500, "maximum": 10_000}),
             Self::Flag => json!({"type": "boolean"}),
             Self::Texts => json!({"type": "array", "items": {"type": "string"}}),
             Self::Choices(choices) => {

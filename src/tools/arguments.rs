@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::argument::{Argument, Kind};
 use super::budget::{TOKENS_DEFAULT, TOKENS_MAX, TOKENS_MIN};
 use super::{Object, Tool};
-use crate::engine::nearest;
+
 use crate::error::{Error, Result};
-use crate::event::quote;
+use crate::event::{nearest, quote};
 
 /// A call's arguments: each of its declared type and within its bounds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -166,7 +166,7 @@ pub(crate) fn decode(kind: Kind, value: &Value, name: &str) -> Result<Value> {
             whole(value).filter(|number| *number >= least).map(Value::from)
         }
         Kind::Flag => value.as_bool().map(Value::from),
-        Kind::Texts => list(value, |item| item.is_string()),
+        Kind::Texts => list(value, Value::is_string),
         Kind::Choices(choices) => {
             list(value, |item| item.as_str().is_some_and(|text| choices.contains(&text)))
         }
@@ -351,6 +351,6 @@ mod tests {
         let (tokens, warning) = decode(&json!({"max_tokens": 50_000})).expect("lowered").tokens_max();
         assert_eq!(tokens, TOKENS_MAX);
         assert!(warning.is_some_and(|warning| warning.contains("50000")));
-        refused(&json!({"max_tokens": 10}), "bad_argument", "200");
+        refused(&json!({"max_tokens": 10}), "bad_argument", "500");
     }
 }

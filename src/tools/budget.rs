@@ -16,7 +16,7 @@ pub(crate) const TOKENS_DEFAULT: usize = 5_000;
 /// The largest answer in tokens that may be asked for.
 pub(crate) const TOKENS_MAX: usize = 10_000;
 /// The smallest answer in tokens that may be asked for: an error with its example fits.
-pub(crate) const TOKENS_MIN: usize = 200;
+pub(crate) const TOKENS_MIN: usize = 500;
 
 /// The most characters of a string in a concise row.
 pub(crate) const CONCISE_CHARS_MAX: usize = 120;
@@ -111,25 +111,27 @@ pub(crate) fn cut_strings(value: Value, chars_max: usize) -> (Value, bool) {
     (bound(value, bounds, &mut was_cut), was_cut)
 }
 
+/// What is cut, step by step, until a value fits.
+const FIT_STEPS: [Bounds; 10] = [
+    Bounds { chars: 8_000, items: 500, depth: 32 },
+    Bounds { chars: 2_000, items: 200, depth: 16 },
+    Bounds { chars: 1_000, items: 100, depth: 12 },
+    Bounds { chars: 500, items: 60, depth: 8 },
+    Bounds { chars: 250, items: 40, depth: 6 },
+    Bounds { chars: 120, items: 25, depth: 5 },
+    Bounds { chars: 64, items: 15, depth: 4 },
+    Bounds { chars: 32, items: 8, depth: 3 },
+    Bounds { chars: 16, items: 4, depth: 2 },
+    Bounds { chars: 8, items: 2, depth: 1 },
+];
+
 /// The value made to fit into `tokens_max`, and whether anything was cut: first long strings go, then the ends of
 /// long lists and objects, then depth. Every cut leaves a mark that counts what is gone.
 pub(crate) fn fit(value: Value, tokens_max: usize) -> (Value, bool) {
     if tokens_of(&value) <= tokens_max {
         return (value, false);
     }
-    const STEPS: [Bounds; 10] = [
-        Bounds { chars: 8_000, items: 500, depth: 32 },
-        Bounds { chars: 2_000, items: 200, depth: 16 },
-        Bounds { chars: 1_000, items: 100, depth: 12 },
-        Bounds { chars: 500, items: 60, depth: 8 },
-        Bounds { chars: 250, items: 40, depth: 6 },
-        Bounds { chars: 120, items: 25, depth: 5 },
-        Bounds { chars: 64, items: 15, depth: 4 },
-        Bounds { chars: 32, items: 8, depth: 3 },
-        Bounds { chars: 16, items: 4, depth: 2 },
-        Bounds { chars: 8, items: 2, depth: 1 },
-    ];
-    for step in STEPS {
+    for step in FIT_STEPS {
         let candidate = bound(value.clone(), step, &mut false);
         if tokens_of(&candidate) <= tokens_max {
             return (candidate, true);

@@ -8,9 +8,9 @@ use super::arguments::{Arguments, example};
 use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
 use super::{Answer, Object, TOOLS, Tool};
-use crate::engine::{Caller, Engine, Query, QueryId, nearest};
+use crate::engine::{Caller, Engine, Query, QueryId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp, quote};
+use crate::event::{Position, Timestamp, nearest, quote};
 use crate::store::Snapshot;
 
 /// The one branch there is.

@@ -7,12 +7,21 @@
 //! **Invariant:** knows no protocol. A tool takes a JSON object and gives a JSON object.
 
 mod answer;
+mod append_events;
 mod argument;
 mod arguments;
 mod budget;
 mod call;
 mod cursor;
+mod fields;
 mod operations;
+#[cfg(test)]
+mod fixture;
+mod query_events;
+mod quick_stats;
+mod reading;
+mod sample_events;
+mod table;
 
 use serde_json::{Map, Value};
 
@@ -28,6 +37,7 @@ use call::Call;
 pub type Object = Map<String, Value>;
 
 /// What a client may assume about a tool before it calls it (MCP `ToolAnnotations`).
+#[expect(clippy::struct_excessive_bools, reason = "the protocol has four independent hints")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hints {
     /// It changes nothing.
@@ -102,9 +112,112 @@ impl Answer {
 }
 
 /// Every tool, in the order in which a newcomer meets them.
-pub static TOOLS: &[Tool] = &[];
+pub static TOOLS: &[Tool] =
+    &[quick_stats::TOOL, sample_events::TOOL, query_events::TOOL, append_events::TOOL];
 
 /// Calls the tool with that name; an unknown name is an error that lists the names there are.
 pub fn call(engine: &Engine, name: &str, arguments: &Object, caller: &Caller) -> Answer {
     call::call(engine, name, arguments, caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::arguments::Arguments;
+    use super::*;
+
+    /// What all tools cost a model that is given them, in estimated tokens.
+    const LIST_TOKENS_MAX: usize = 12_000;
+
+    /// Calls `visit` with every object inside a schema.
+    fn each_object(schema: &Value, visit: &mut dyn FnMut(&Object)) {
+        match schema {
+            Value::Object(members) => {
+                visit(members);
+                members.values().for_each(|member| each_object(member, visit));
+            }
+            Value::Array(items) => items.iter().for_each(|item| each_object(item, visit)),
+            _ => {}
+        }
+    }
+
+    #[track_caller]
+    fn check(tool: &Tool) {
+        let Tool { name, description, .. } = tool;
+        assert!((1..=500).contains(&description.chars().count()), "{name}: {}", description.chars().count());
+        assert!(!tool.title.is_empty() && !tool.toolset.is_empty(), "{name}");
+        assert!(!tool.hints.read_only || !tool.hints.destructive, "{name}: reading destroys nothing");
+        let input = Value::Object(tool.input_schema());
+        assert_eq!(
+            (&input["type"], &input["additionalProperties"]),
+            (&json!("object"), &json!(false)),
+            "{name}"
+        );
+        each_object(&input, &mut |object| {
+            for word in ["$ref", "$defs", "anyOf", "oneOf", "allOf", "format", "nullable"] {
+                assert!(!object.contains_key(word), "{name}: {word}");
+            }
+            assert!(
+                object.get("type").is_none_or(|kind| kind.is_string() || kind.is_object()),
+                "{name}: {object:?}"
+            );
+        });
+        for argument in tool.arguments.iter().copied().flatten() {
+            let length = argument.about.chars().count();
+            assert!((1..=50).contains(&length), "{name}.{}: {length} characters", argument.name);
+        }
+        let names: Vec<&str> =
+            tool.arguments.iter().copied().flatten().map(|argument| argument.name).collect();
+        let distinct: std::collections::HashSet<&str> = names.iter().copied().collect();
+        assert_eq!(names.len(), distinct.len(), "{name}: {names:?}");
+        let output = Value::Object(tool.output_schema());
+        assert!(output["type"] == "object" && output["properties"]["error"].is_object(), "{name}");
+        assert!(output.get("required").is_none(), "{name}");
+        let example: Value = serde_json::from_str(tool.example).expect("an example");
+        let decoded =
+            Arguments::decode(tool, example.as_object().expect("an object")).expect("a good example");
+        decoded.check_required(tool).expect("a whole example");
+    }
+
+    #[test]
+    fn every_tool_keeps_the_rules() {
+        TOOLS.iter().for_each(check);
+    }
+
+    #[test]
+    fn the_list_of_tools_costs_little() {
+        let list: Vec<Value> = TOOLS
+            .iter()
+            .map(|tool| {
+                json!({
+                    "name": tool.name,
+                    "title": tool.title,
+                    "description": tool.description,
+                    "inputSchema": tool.input_schema(),
+                    "outputSchema": tool.output_schema(),
+                    "annotations": {"readOnlyHint": true, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true},
+                })
+            })
+            .collect();
+        let tokens = budget::tokens_of(&Value::Array(list));
+        assert!(tokens <= LIST_TOKENS_MAX, "{tokens}");
+    }
+
+    #[test]
+    fn every_example_works() {
+        for tool in TOOLS {
+            let arguments: Value = serde_json::from_str(tool.example).expect("an example");
+            fixture::Shop::with_orders().ask(tool.name, &arguments);
+        }
+    }
+
+    #[test]
+    fn no_argument_makes_a_reading_tool_fail() {
+        for tool in TOOLS.iter().filter(|tool| tool.hints.read_only) {
+            let required = tool.arguments.iter().copied().flatten().any(|argument| argument.required);
+            let shop = fixture::Shop::with_orders();
+            assert_eq!(shop.answer(tool.name, &json!({})).is_error, required, "{}", tool.name);
+        }
+    }
 }

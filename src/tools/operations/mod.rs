@@ -14,7 +14,13 @@
 //!
 //! **Invariant:** permission to write is checked as for tools.
 
-use super::{Caller, Engine, Object};
+mod append_batch;
+mod complete;
+mod export_page;
+mod verify;
+
+use super::Object;
+use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
 
@@ -27,7 +33,8 @@ pub struct Operation {
 }
 
 /// Every operation.
-pub static OPERATIONS: &[Operation] = &[];
+pub static OPERATIONS: &[Operation] =
+    &[append_batch::OPERATION, export_page::OPERATION, verify::OPERATION, complete::OPERATION];
 
 /// Performs the operation with that name.
 ///
@@ -40,4 +47,113 @@ pub fn operate(engine: &Engine, name: &str, arguments: &Object, caller: &Caller)
         Error::new(ErrorKind::NotFound, "unknown_operation", message)
     })?;
     (operation.run)(engine, arguments, caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::Writes;
+    use crate::tools::fixture::Shop;
+
+    fn operate(shop: &Shop, name: &str, arguments: &Value) -> Result<Value> {
+        let arguments = arguments.as_object().expect("an object");
+        super::operate(&shop.engine, name, arguments, &shop.caller).map(Value::Object)
+    }
+
+    #[track_caller]
+    fn check(shop: &Shop, name: &str, arguments: &Value, expected: &Value) {
+        assert_eq!(operate(shop, name, arguments).expect("done"), *expected);
+    }
+
+    fn batch() -> Value {
+        json!({"events": [
+            {"entity_id": "a", "event_type": "t", "payload": "{ \"n\":1e2 }", "event_id": "e-1", "timestamp": 5},
+            {"entity_id": "a", "event_type": "t", "payload": "[1, 2]", "metadata": "{\"actor\":\"x\"}"},
+        ], "idempotency_key": "file:1"})
+    }
+
+    #[test]
+    fn a_batch_goes_in_once_and_comes_out_as_it_was() {
+        let shop = Shop::empty();
+        let stored = json!({"stored": 2, "already_stored": 0, "duplicate": false, "head_position": 2});
+        check(&shop, "append_batch", &batch(), &stored);
+        let again = json!({"stored": 0, "already_stored": 2, "duplicate": true, "head_position": 2});
+        check(&shop, "append_batch", &batch(), &again);
+        let page = operate(&shop, "export_page", &json!({})).expect("a page");
+        assert_eq!(page["events"][0]["payload"], "{ \"n\":1e2 }");
+        assert_eq!(page["events"][0]["timestamp"], "1970-01-01T00:00:00.000005Z");
+        assert_eq!(page["events"][1]["metadata"], "{\"actor\":\"x\"}");
+        assert!(page.get("next_position").is_none());
+    }
+
+    #[test]
+    fn a_bad_event_is_named_and_nothing_goes_in() {
+        let shop = Shop::empty();
+        let bad = json!({"events": [
+            {"entity_id": "a", "event_type": "t", "payload": "{}"},
+            {"entity_id": "a", "event_type": "t", "payload": "{"},
+        ]});
+        let error = operate(&shop, "append_batch", &bad).expect_err("not JSON");
+        assert_eq!((error.code(), &error.details()["index"]), ("not_json", &json!(1)));
+        let mut readers = shop;
+        readers.caller.writes = Writes::None;
+        assert_eq!(operate(&readers, "append_batch", &batch()).expect_err("denied").code(), "writes_denied");
+    }
+
+    #[test]
+    fn pages_of_an_export_have_every_event_once() {
+        let shop = Shop::with_orders();
+        let (mut after, mut seen) = (json!(0), Vec::new());
+        loop {
+            let page = operate(
+                &shop,
+                "export_page",
+                &json!({"after_position": after, "event_type": "order.paid", "bytes_max": 500}),
+            )
+            .expect("a page");
+            seen.extend(
+                page["events"].as_array().expect("events").iter().map(|event| event["position"].clone()),
+            );
+            match page.get("next_position") {
+                Some(next) => after = next.clone(),
+                None => break,
+            }
+        }
+        let expected: Vec<Value> = (0..90).map(|order| json!(order * 3 + 2)).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn names_are_completed() {
+        let shop = Shop::with_orders();
+        check(
+            &shop,
+            "complete",
+            &json!({"kind": "event_type", "prefix": "order.p"}),
+            &json!({"values": ["order.paid", "order.placed"]}),
+        );
+        check(
+            &shop,
+            "complete",
+            &json!({"kind": "entity_id", "prefix": "order-8", "limit": 2}),
+            &json!({"values": ["order-8", "order-80"]}),
+        );
+        check(&shop, "complete", &json!({"kind": "branch"}), &json!({"values": ["main"]}));
+        assert_eq!(
+            operate(&shop, "complete", &json!({"kind": "x"})).expect_err("no kind").code(),
+            "bad_argument"
+        );
+        assert_eq!(
+            operate(&shop, "nothing", &json!({})).expect_err("no operation").code(),
+            "unknown_operation"
+        );
+    }
+
+    #[test]
+    fn a_whole_store_is_verified() {
+        let report = operate(&Shop::with_orders(), "verify", &json!({})).expect("a report");
+        assert_eq!((&report["events"], &report["damage"]), (&json!(270), &json!([])));
+    }
 }

@@ -1,0 +1,134 @@
+//! The write path above the store: who may write, and what the server adds.
+
+use serde_json::{Value, json};
+
+use super::{Caller, Engine, Writes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::EventDraft;
+use crate::store::{Append, Appended};
+
+/// The metadata member that only the server writes: who really sent the event.
+const CLIENT: &str = "$client";
+
+impl Engine {
+    /// Appends to `main` on behalf of `caller`:
+    ///
+    /// 1. refuses a caller that may not change `main`;
+    /// 2. refuses `metadata.$client`, which is the server's to write, and stamps it when the caller has a client;
+    /// 3. stores all events or none.
+    ///
+    /// # Errors
+    /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`), and those of
+    /// [`Store::append`](crate::store::Store::append).
+    pub fn append(&self, mut append: Append, caller: &Caller) -> Result<Appended> {
+        check_writes(caller)?;
+        let stamp = client_stamp(caller);
+        append.events = append
+            .events
+            .into_iter()
+            .enumerate()
+            .map(|(index, draft)| {
+                stamped(draft, stamp.as_ref()).map_err(|error| error.context(format!("events[{index}]")))
+            })
+            .collect::<Result<_>>()?;
+        self.store().append(append)
+    }
+
+    /// Appends to `main` exactly what is given, for imports; only [`Writes`] are checked.
+    ///
+    /// # Errors
+    /// `Denied` (`writes_denied`) and those of [`Store::append`](crate::store::Store::append).
+    pub(crate) fn append_as_given(&self, append: Append, caller: &Caller) -> Result<Appended> {
+        check_writes(caller)?;
+        self.store().append(append)
+    }
+}
+
+fn check_writes(caller: &Caller) -> Result<()> {
+    let why = match caller.writes {
+        Writes::All => return Ok(()),
+        Writes::None => "this server was started with --writes none",
+        Writes::Forks => "this server was started with --writes forks, which leaves main as it is",
+    };
+    let message = format!("append to branch \"main\": {why}; --writes all allows it");
+    Err(Error::new(ErrorKind::Denied, "writes_denied", message).with("allowed_by", "--writes all"))
+}
+
+fn client_stamp(caller: &Caller) -> Option<Value> {
+    let name = caller.client.as_deref()?;
+    Some(match caller.client_version.as_deref() {
+        Some(version) => json!({"name": name, "version": version}),
+        None => json!({"name": name}),
+    })
+}
+
+fn stamped(draft: EventDraft, stamp: Option<&Value>) -> Result<EventDraft> {
+    let given = draft.metadata().map(|metadata| metadata.as_str().trim().to_owned());
+    if given.as_deref().is_some_and(claims_client) {
+        let message =
+            format!("metadata.{CLIENT} is written by the server alone; use another name, such as actor");
+        return Err(Error::invalid("reserved_metadata", message));
+    }
+    let Some(stamp) = stamp else { return Ok(draft) };
+    // Spliced as text, so that what the caller gave keeps its bytes.
+    let inside = given.as_deref().and_then(|text| text.strip_prefix('{')?.strip_suffix('}')).unwrap_or("");
+    let comma = if inside.trim().is_empty() { "" } else { "," };
+    draft.with_metadata(format!("{{{inside}{comma}\"{CLIENT}\":{stamp}}}"))
+}
+
+fn claims_client(metadata: &str) -> bool {
+    // The escape is looked for as text first: metadata is parsed only when the name may be there.
+    (metadata.contains(CLIENT) || metadata.contains("\\u"))
+        && serde_json::from_str::<Value>(metadata).is_ok_and(|value| value.get(CLIENT).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(metadata: Option<&str>) -> EventDraft {
+        let draft = EventDraft::new("order-7", "order.placed", "{}").expect("a draft");
+        match metadata {
+            Some(metadata) => draft.with_metadata(metadata).expect("good metadata"),
+            None => draft,
+        }
+    }
+
+    #[track_caller]
+    fn check(metadata: Option<&str>, client: Option<&str>, expected: Option<&str>) {
+        let caller = Caller { client: client.map(str::to_owned), ..Caller::default() };
+        let stamp = client_stamp(&caller);
+        let stamped = stamped(draft(metadata), stamp.as_ref()).expect("stamped");
+        assert_eq!(stamped.metadata().map(crate::event::Json::as_str), expected);
+    }
+
+    #[test]
+    fn the_client_is_stamped_and_the_rest_keeps_its_bytes() {
+        check(None, None, None);
+        check(Some("{ \"a\":1e2 }"), None, Some("{ \"a\":1e2 }"));
+        check(None, Some("claude"), Some(r#"{"$client":{"name":"claude"}}"#));
+        check(Some("{}"), Some("claude"), Some(r#"{"$client":{"name":"claude"}}"#));
+        check(Some(" { \"a\":1e2 } "), Some("c\"}"), Some(r#"{ "a":1e2 ,"$client":{"name":"c\"}"}}"#));
+    }
+
+    #[test]
+    fn a_claimed_client_is_refused() {
+        for metadata in [r#"{"$client":{"name":"me"}}"#, r#"{"\u0024client":1}"#] {
+            let error = stamped(draft(Some(metadata)), None).expect_err("a claim");
+            assert_eq!(error.code(), "reserved_metadata");
+        }
+        assert!(stamped(draft(Some(r#"{"note":"$client","in":{"$client":1}}"#)), None).is_ok());
+    }
+
+    #[test]
+    fn only_writes_all_changes_main() {
+        for (writes, allowed) in [(Writes::None, false), (Writes::Forks, false), (Writes::All, true)] {
+            let verdict = check_writes(&Caller { writes, ..Caller::default() });
+            assert_eq!(verdict.is_ok(), allowed);
+            if let Err(error) = verdict {
+                assert_eq!(error.code(), "writes_denied");
+                assert!(error.message().contains("--writes all"));
+            }
+        }
+    }
+}

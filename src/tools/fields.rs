@@ -1,0 +1,64 @@
+//! Which payload paths are there? Looks at the newest events of the most frequent types.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::table::leaves;
+use crate::engine::{Stretch, Tally, View};
+use crate::error::Result;
+use crate::event::{NamePattern, Position};
+use crate::store::Order;
+
+/// The types looked at, most frequent first.
+const TYPES_MAX: usize = 24;
+/// The newest events looked at of each type.
+const EVENTS_PER_TYPE: usize = 4;
+/// The most paths that are kept.
+const PATHS_MAX: usize = 2_000;
+
+/// The paths in the payloads of a view, most common first, each with the JSON types seen there (`number|null`).
+///
+/// # Errors
+/// `Corrupt` when stored bytes are not what was written.
+pub(crate) fn fields(view: &View, counted: &Tally) -> Result<Vec<(String, String)>> {
+    let mut seen: HashMap<String, (usize, usize, Vec<&'static str>)> = HashMap::new();
+    for (event_type, _) in counted.types.iter().take(TYPES_MAX) {
+        let mut one = view.clone();
+        one.filter.event_type = Some(NamePattern::Exact(event_type.as_str().to_owned()));
+        let newest = Stretch {
+            order: Order::Descending,
+            after: Position::ZERO,
+            before: None,
+            events_max: EVENTS_PER_TYPE,
+        };
+        for event in one.find(&newest)?.events {
+            let payload = event.payload.to_value();
+            for (path, value) in leaves(&payload) {
+                let order = seen.len();
+                if order >= PATHS_MAX && !seen.contains_key(&path) {
+                    continue;
+                }
+                let (_, times, kinds) = seen.entry(path).or_insert((order, 0, Vec::new()));
+                *times += 1;
+                if !kinds.contains(&kind(value)) {
+                    kinds.push(kind(value));
+                }
+            }
+        }
+    }
+    let mut seen: Vec<_> = seen.into_iter().collect();
+    seen.sort_by(|(_, a), (_, b)| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    Ok(seen.into_iter().map(|(path, (_, _, kinds))| (path, kinds.join("|"))).collect())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}

@@ -1,0 +1,301 @@
+//! `quick_stats`: what there is, for someone who knows nothing yet.
+
+use serde_json::{Value, json};
+
+use super::answer::Reply;
+use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX};
+use super::call::Call;
+use super::fields::fields;
+use super::reading::nearest_entities;
+use super::{Hints, Object, Tool};
+use crate::engine::{Tally, View, tally};
+use crate::error::Result;
+use crate::event::{limits, nearest};
+use crate::store::StoreStats;
+
+/// Names in a section when nothing else is asked for.
+const NAMES_DEFAULT: usize = 20;
+/// Nearest names of each kind for `find`.
+const FOUND_MAX: usize = 5;
+
+const SECTIONS: &[&str] = &["counts", "types", "fields", "time_range", "forks", "indexes", "limits"];
+/// The sections of an answer when nothing else is asked for.
+const DEFAULT_SECTIONS: [&str; 4] = ["counts", "types", "fields", "time_range"];
+
+const ARGUMENTS: &[Argument] = &[
+    Argument::optional("find", Kind::Text, "Words: the nearest types, paths, entities"),
+    Argument::optional("metrics", Kind::Choices(SECTIONS), "Only these sections"),
+    Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most names per section; 20"),
+];
+
+/// The tool.
+pub(super) const TOOL: Tool = Tool {
+    name: "quick_stats",
+    title: "Quick stats",
+    toolset: "explore",
+    description: "Start here: what time it is, how many events and entities there are, which event types and payload \
+                  paths, over which time. With filters it counts only the events that match, by type. find takes \
+                  words and gives the nearest event types, payload paths and entities. Answers at once however \
+                  large the store is, unless conditions make it look at every event (2 s at most). To see events \
+                  use sample_events or query_events.",
+    hints: Hints::READ,
+    arguments: &[FILTER, ARGUMENTS, BUDGET],
+    fields: &[
+        Field::new("now", "string"),
+        Field::new("found", "object"),
+        Field::new("counts", "object"),
+        Field::new("types", "object"),
+        Field::new("fields", "object"),
+        Field::new("time_range", "object"),
+        Field::new("forks", "array"),
+        Field::new("indexes", "object"),
+        Field::new("limits", "object"),
+    ],
+    example: r#"{"find": "late payment"}"#,
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<Reply> {
+    let view = call.wish().over(call.snapshot()?, call.now)?;
+    let stats = view.snapshot.stats()?;
+    let mut reply = Reply { head_position: Some(view.snapshot.head()), ..Reply::default() };
+    reply.field("now", call.now.in_zone(view.zone).to_string());
+    if let Some(words) = call.arguments.text("find") {
+        let found = find(call, &view, &stats, words)?;
+        reply.untrusted.push("/found");
+        reply.field("found", Value::Object(found));
+        if !call.arguments.has("metrics") {
+            return Ok(reply);
+        }
+    }
+    let everything = view.filter == crate::event::Filter::default() && !view.is_cut;
+    let counted =
+        if everything { counted_by_index(&stats) } else { tally(&view, call.engine.clock().as_ref())? };
+    reply.scanned_to = counted.scanned_to;
+    reply.incomplete = counted.scanned_to.is_some();
+    for section in sections(call) {
+        put_section(call, &view, &stats, &counted, section, &mut reply)?;
+    }
+    if everything && stats.events == 0 {
+        reply.warnings.push("the store is empty; append_events or allsource import fills it".to_owned());
+    } else if counted.events == 0 && !reply.incomplete {
+        call.explain_nothing(&mut reply, &view)?;
+    }
+    Ok(reply)
+}
+
+fn sections(call: &Call<'_>) -> Vec<&'static str> {
+    let asked = call.arguments.texts("metrics");
+    if asked.is_empty() {
+        return DEFAULT_SECTIONS.to_vec();
+    }
+    SECTIONS.iter().copied().filter(|section| asked.contains(section)).collect()
+}
+
+fn counted_by_index(stats: &StoreStats) -> Tally {
+    Tally {
+        events: stats.events,
+        entities: stats.entities,
+        types: stats.event_types.iter().map(|one| (one.event_type.clone(), one.count)).collect(),
+        time_range: stats.time_range,
+        scanned_to: None,
+    }
+}
+
+fn put_section(
+    call: &Call<'_>,
+    view: &View,
+    stats: &StoreStats,
+    counted: &Tally,
+    section: &'static str,
+    reply: &mut Reply,
+) -> Result<()> {
+    let names_max = call.arguments.count("limit").unwrap_or(NAMES_DEFAULT);
+    match section {
+        "counts" => {
+            let types = counted.types.len();
+            reply.field(
+                section,
+                json!({"events": counted.events, "entities": counted.entities, "types": types}),
+            );
+        }
+        "types" if !counted.types.is_empty() => {
+            reply.untrusted.push("/types");
+            let names = counted.types.iter().map(|(name, count)| (name.as_str(), Value::from(*count)));
+            reply.field(section, some_of(names, names_max));
+        }
+        "fields" if counted.events > 0 => {
+            let fields = fields(view, counted)?;
+            reply.untrusted.push("/fields");
+            let names = fields.iter().map(|(path, kinds)| (path.as_str(), Value::from(kinds.as_str())));
+            reply.field(section, some_of(names, names_max));
+        }
+        "time_range" => {
+            if let Some((first, last)) = counted.time_range {
+                let (first, last) =
+                    (first.in_zone(view.zone).to_string(), last.in_zone(view.zone).to_string());
+                reply.field(section, json!({"first": first, "last": last}));
+            }
+        }
+        "forks" => reply.field(section, Value::Array(Vec::new())),
+        "indexes" => {
+            reply.field(section, json!({"log_bytes": stats.log_bytes, "index_bytes": stats.index_bytes}));
+        }
+        "limits" => reply.field(section, limits_of_an_event()),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The event types, payload paths and entities whose names are nearest to the words.
+fn find(call: &Call<'_>, view: &View, stats: &StoreStats, words: &str) -> Result<Object> {
+    let counted = counted_by_index(stats);
+    let paths = fields(view, &counted)?;
+    let types = || stats.event_types.iter().map(|one| one.event_type.as_str());
+    // Each word counts for itself, the whole phrase first.
+    let mut terms = vec![words];
+    terms.extend(words.split_whitespace().filter(|word| *word != words));
+    let mut found = Object::new();
+    let mut put = |name: &str, near: Vec<String>| {
+        if !near.is_empty() {
+            found.insert(name.to_owned(), near.into());
+        }
+    };
+    put(
+        "types",
+        best(&terms, |term| nearest(term, types(), FOUND_MAX).into_iter().map(str::to_owned).collect()),
+    );
+    put("fields", best(&terms, |term| nearest_paths(term, &paths)));
+    let mut entities = Vec::new();
+    for term in &terms {
+        entities.extend(nearest_entities(&view.snapshot, term, FOUND_MAX)?);
+    }
+    put("entities", best(&[""], |_| entities.clone()));
+    if found.is_empty() {
+        found.insert(
+            "types".to_owned(),
+            types().take(call.arguments.count("limit").unwrap_or(FOUND_MAX)).collect(),
+        );
+    }
+    Ok(found)
+}
+
+/// What the terms find, in their order, each name once.
+fn best(terms: &[&str], search: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in terms.iter().flat_map(|term| search(term)) {
+        if all.len() < FOUND_MAX && !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// The paths that are like the term, or one step of which is.
+fn nearest_paths(term: &str, paths: &[(String, String)]) -> Vec<String> {
+    // Every path begins with `payload`, which says nothing.
+    let names = paths.iter().filter_map(|(path, _)| path.strip_prefix("payload"));
+    nearest(term, names, FOUND_MAX).into_iter().map(|name| format!("payload{name}")).collect()
+}
+
+/// The first names with their values; how many are left out is the last member.
+fn some_of<'a>(names: impl ExactSizeIterator<Item = (&'a str, Value)>, max: usize) -> Value {
+    let beyond = names.len().saturating_sub(max);
+    let mut shown: Object = names.take(max).map(|(name, value)| (name.to_owned(), value)).collect();
+    if beyond > 0 {
+        shown.insert("…".to_owned(), format!("+{beyond}").into());
+    }
+    Value::Object(shown)
+}
+
+fn limits_of_an_event() -> Value {
+    json!({
+        "name_bytes": limits::NAME_BYTES_MAX,
+        "payload_bytes": limits::PAYLOAD_BYTES_MAX,
+        "metadata_bytes": limits::METADATA_BYTES_MAX,
+        "batch_events": limits::BATCH_EVENTS_MAX,
+        "batch_bytes": limits::BATCH_BYTES_MAX,
+        "where_items": limits::CONDITIONS_MAX,
+        "where_chars": limits::CONDITION_CHARS_MAX,
+        "rows": LIMIT_MAX,
+        "max_tokens": super::budget::TOKENS_MAX,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::tools::budget::tokens_of;
+    use crate::tools::fixture::{NOW, Shop};
+
+    #[track_caller]
+    fn check(arguments: &Value, pointer: &str, expected: &Value) {
+        let answer = Shop::with_orders().ask("quick_stats", arguments);
+        assert_eq!(answer.pointer(pointer), Some(expected), "{answer}");
+    }
+
+    #[test]
+    fn a_newcomer_sees_what_there_is() {
+        check(&json!({}), "/counts", &json!({"events": 270, "entities": 90, "types": 3}));
+        check(&json!({}), "/types", &json!({"order.paid": 90, "order.placed": 90, "order.shipped": 90}));
+        check(&json!({}), "/time_range/last", &json!(NOW.to_string()));
+        check(&json!({}), "/fields/payload.total", &json!("number"));
+        check(&json!({}), "/now", &json!("2024-03-10T12:00:00Z"));
+        check(&json!({"time_zone": "Europe/Berlin"}), "/now", &json!("2024-03-10T13:00:00+01:00"));
+    }
+
+    #[test]
+    fn filters_count_what_matches() {
+        check(
+            &json!({"event_type": "order.paid"}),
+            "/counts",
+            &json!({"events": 90, "entities": 90, "types": 1}),
+        );
+        check(&json!({"entity_id": "order-4"}), "/counts", &json!({"events": 3, "entities": 1, "types": 3}));
+        check(&json!({"since": "now-2h"}), "/counts/events", &json!(3));
+        check(&json!({"as_of_position": 10}), "/counts/events", &json!(10));
+        check(&json!({"where": ["payload.customer.id = 'c-3'"]}), "/counts/events", &json!(13));
+    }
+
+    #[test]
+    fn only_the_sections_that_are_asked_for_are_there() {
+        let answer = Shop::with_orders().ask("quick_stats", &json!({"metrics": ["limits", "indexes"]}));
+        let names: Vec<&String> = answer.as_object().expect("an object").keys().collect();
+        assert_eq!(names, ["query_id", "head_position", "now", "indexes", "limits"]);
+        check(&json!({"metrics": ["types"], "limit": 2}), "/types/…", &json!("+1"));
+    }
+
+    #[test]
+    fn words_find_names() {
+        check(&json!({"find": "shiped"}), "/found/types/0", &json!("order.shipped"));
+        check(&json!({"find": "customer"}), "/found/fields/0", &json!("payload.customer.id"));
+        check(&json!({"find": "ordr-44"}), "/found/entities/0", &json!("order-44"));
+        check(&json!({"find": "orders paid late"}), "/found/types/0", &json!("order.paid"));
+    }
+
+    #[test]
+    fn nothing_leads_on_and_empty_says_so() {
+        let shop = Shop::with_orders();
+        let found = shop.follow(&shop.ask("quick_stats", &json!({"event_type": "order.pad"})));
+        assert_eq!(found["counts"]["events"], 90);
+        let empty = Shop::empty().ask("quick_stats", &json!({}));
+        assert_eq!(empty["counts"]["events"], 0);
+        assert!(empty["warnings"][0].as_str().is_some_and(|text| text.contains("empty")));
+    }
+
+    #[test]
+    fn a_query_id_is_refined_by_another_tool() {
+        let shop = Shop::with_orders();
+        let stats = shop.ask("quick_stats", &json!({"event_type": "order.paid", "find": "x"}));
+        let events = shop.ask("query_events", &json!({"refine": stats["query_id"], "limit": 1}));
+        assert_eq!(events["table"]["rows"][0][3], "order.paid");
+        assert!(events["warnings"][0].as_str().is_some_and(|text| text.starts_with("find of q-")));
+    }
+
+    #[test]
+    fn the_overview_is_small() {
+        let answer = Shop::with_orders().ask("quick_stats", &json!({}));
+        assert!(tokens_of(&answer) <= 260, "{} {answer}", tokens_of(&answer));
+    }
+}
