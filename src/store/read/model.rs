@@ -1,14 +1,18 @@
 //! Snapshots against the plainest model there is: a list of events and a loop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Order, Page, Scan, ScanLimits};
+use crate::ErrorKind;
 use crate::event::{EntityId, Event, EventId, Filter, IdempotencyKey, NamePattern, Position, Timestamp};
 use crate::store::Mode;
 use crate::store::index::fixture::{Fixture, Shape};
+use crate::store::index::{MemoryIndex, RangeIndex};
 use crate::store::snapshot::Snapshot;
+use crate::store::view::{Range, View};
 
 fn shapes() -> impl Strategy<Value = Shape> {
     (any::<u64>(), 1_u64..80, 1_u64..60, 1_u64..120, 1_u64..90, 1_usize..20, 1_usize..4, any::<bool>())
@@ -175,6 +179,33 @@ fn check_stats(snapshot: &Snapshot, events: &[Event]) {
         let expected = entities.iter().filter(|id| id.as_str().starts_with("order-")).take(max);
         assert_eq!(found.iter().collect::<Vec<_>>(), expected.copied().collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn damaged_positions_are_counted_when_reading_and_refused_when_writing() {
+    let shape = Shape {
+        seed: 3,
+        frames: 5,
+        frame_events_max: 9,
+        entities: 3,
+        types: 2,
+        index_frames: 5,
+        log_indexes: 1,
+        files: false,
+    };
+    let mut fixture = Fixture::new(shape);
+    let log = Arc::clone(&fixture.view.ranges[0].log);
+    let index = MemoryIndex::new(Position::new(1));
+    let head = fixture.events.last().expect("an event").position;
+    index.push_gap(head);
+    let range = Range { log, index: RangeIndex::Memory(Arc::new(index)) };
+    fixture.view = Arc::new(View { ranges: vec![Arc::new(range)] });
+
+    let page = fixture.snapshot(Mode::Read).scan(&Scan::default(), &ScanLimits::default()).expect("a page");
+    assert_eq!((page.damaged, page.complete, page.scanned_to), (head.get(), true, Some(head)));
+    let refused = fixture.snapshot(Mode::Write).scan(&Scan::default(), &ScanLimits::default());
+    assert_eq!(refused.expect_err("damage").kind(), ErrorKind::Corrupt);
+    assert_eq!(fixture.snapshot(Mode::Read).stats().expect("stats").events, head.get());
 }
 
 proptest! {
