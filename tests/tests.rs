@@ -10,5 +10,7 @@ mod tidy;
 mod processes;
 mod surface;
 mod machines;
+mod callers;
 mod faults;
+mod kill;
 mod lessons;

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use allsource::store::{Append, Store};
+use allsource::event::Position;
+use allsource::store::{Append, Durability, Store};
 
 use super::crash::{go_on, mixed};
 use super::faulty_disk::FaultyDisk;
@@ -15,9 +16,10 @@ use super::workload::Workload;
 const CALLERS: usize = 3;
 
 /// Lets every caller append its share until it is done or the disk stops.
-fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<Ledger, Violation> {
+fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<(Ledger, Promise), Violation> {
     let ledger = Mutex::new(Ledger::default());
     let refused = Mutex::new(Ok(()));
+    let mut promise = Promise::All;
     if let Ok(store) = Store::open(dir, workload.options(disk)) {
         std::thread::scope(|scope| {
             for caller in 0..CALLERS {
@@ -38,23 +40,26 @@ fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<Ledger, Vio
                 });
             }
         });
+        if workload.durability != Durability::Fsync {
+            let durable = store.feed(Position::ZERO).head().get();
+            promise = Promise::UpTo { durable, epoch: store.snapshot().epoch() };
+        }
     }
     refused.into_inner().expect("no caller panics")?;
-    Ok(ledger.into_inner().expect("no caller panics"))
+    Ok((ledger.into_inner().expect("no caller panics"), promise))
 }
 
-#[test]
-fn batches_that_share_a_sync_survive_whole() {
-    let workload = Workload { seed: 9, appends: 36, ..mixed() };
+#[track_caller]
+fn survives(workload: &Workload) {
     for stop in (3..).step_by(3) {
         let first = scratch();
         let disk = FaultyDisk::over(first.path()).stop_at(stop);
-        let ledger =
-            run(&workload, &disk, &first.path().join("store")).expect("a healthy disk takes every append");
+        let (ledger, promise) =
+            run(workload, &disk, &first.path().join("store")).expect("a healthy disk takes every append");
         for state in 0..3 {
             let second = scratch();
             disk.cut_power(state, second.path());
-            if let Err(violation) = go_on(&workload, second.path(), ledger.clone(), Promise::All) {
+            if let Err(violation) = go_on(workload, second.path(), ledger.clone(), promise) {
                 panic!("power cut at call {stop}, state {state}: {violation}");
             }
         }
@@ -62,4 +67,14 @@ fn batches_that_share_a_sync_survive_whole() {
             break;
         }
     }
+}
+
+#[test]
+fn batches_that_share_a_sync_survive_whole() {
+    survives(&Workload { seed: 9, appends: 36, ..mixed() });
+}
+
+#[test]
+fn syncs_at_intervals_beside_the_appends_keep_their_promise() {
+    survives(&Workload { seed: 10, appends: 36, durability: Durability::Interval { ms: 1 }, ..mixed() });
 }

@@ -1,0 +1,148 @@
+//! The real server is killed in the middle of appends, again and again, and keeps what it acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use allsource::clock::{IdSource, SeededIds};
+use allsource::event::{Event, Filter};
+use allsource::store::{Mode, Options, Store};
+use serde_json::{Value, json};
+
+use crate::machines::ledger::read_all;
+
+const KILLS: u64 = 50;
+/// Appends that are sent without waiting for an answer, in each life of the server.
+const CALLS: u64 = 30;
+
+/// The server as a client sees it: JSON lines in, JSON lines out.
+struct Server {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_allsource"))
+            .args(["mcp", "--data"])
+            .arg(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let requests = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        let mut server = Self { child, requests, answers };
+        let client = json!({"name": "kill", "version": "1"});
+        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+        server.send(&json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": params}));
+        server.answer().expect("the server answers a greeting");
+        server.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        server
+    }
+
+    fn send(&mut self, request: &Value) {
+        writeln!(self.requests, "{request}").expect("the server reads");
+    }
+
+    /// The next answer; `None` when the server is gone.
+    fn answer(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        // What the server was writing when it was killed is no answer.
+        let whole = self.answers.read_line(&mut line).is_ok() && line.ends_with('\n');
+        whole.then(|| serde_json::from_str(&line).expect("an answer is JSON"))
+    }
+
+    fn append(&mut self, batch: u64) {
+        let arguments = json!({"branch": "main", "events": events(batch)});
+        let params = json!({"name": "append_events", "arguments": arguments});
+        self.send(&json!({"jsonrpc": "2.0", "id": batch, "method": "tools/call", "params": params}));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().expect("a process that was started here");
+        self.child.wait().expect("a process that was started here");
+    }
+}
+
+/// The events of a batch: one to five, over up to three entities.
+fn events(batch: u64) -> Vec<Value> {
+    let size = 1 + batch % 5;
+    let event = |at: u64| {
+        json!({
+            "entity_id": format!("order-{}", (batch + at) % 3),
+            "event_type": "order.changed",
+            "payload": {"batch": batch, "at": at, "text": "x".repeat(usize::try_from(batch % 7).expect("small") * 90)},
+        })
+    };
+    (0..size).map(event).collect()
+}
+
+/// The positions that an answer acknowledges, with the batch.
+fn acknowledged(answer: &Value) -> (u64, Vec<u64>) {
+    let batch = answer["id"].as_u64().expect("the id of a call");
+    let content = &answer["result"]["structuredContent"];
+    let positions =
+        content["positions"].as_array().unwrap_or_else(|| panic!("an append was refused: {answer}"));
+    (batch, positions.iter().map(|position| position.as_u64().expect("a number")).collect())
+}
+
+/// What the store holds, by batch, after checking that nothing is half, twice or out of step.
+fn stored(dir: &Path) -> BTreeMap<u64, Vec<u64>> {
+    let options = Options { mode: Mode::Read, ..Options::default() };
+    let store = Store::open(dir, options).expect("a killed store can be read");
+    let events = read_all(&store.snapshot(), &Filter::default()).expect("readable");
+    let mut versions: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut batches: BTreeMap<u64, Vec<(u64, &Event)>> = BTreeMap::new();
+    for (position, event) in (1..).zip(&events) {
+        assert_eq!(event.position.get(), position);
+        let version = versions.entry(event.entity_id.as_str()).or_default();
+        *version += 1;
+        assert_eq!(event.version.get(), *version, "of {}", event.entity_id);
+        let payload = event.payload.to_value();
+        let number = |name: &str| payload[name].as_u64().expect("a number");
+        batches.entry(number("batch")).or_default().push((number("at"), event));
+    }
+    for (batch, events) in &batches {
+        let places = events.iter().map(|(at, _)| *at);
+        assert!(places.eq(0..=batch % 5), "batch {batch} is not there exactly once");
+        let times: BTreeSet<_> = events.iter().map(|(_, event)| event.recorded_at).collect();
+        assert_eq!(times.len(), 1, "batch {batch} is torn");
+    }
+    let positions =
+        |events: Vec<(u64, &Event)>| events.iter().map(|(_, event)| event.position.get()).collect();
+    batches.into_iter().map(|(batch, events)| (batch, positions(events))).collect()
+}
+
+/// After a kill, a store of this kind showed parts of batches that it had never acknowledged.
+#[test]
+fn fifty_kills_lose_nothing_that_was_acknowledged() {
+    let root = tempfile::tempdir().expect("a directory for a test");
+    let dir = root.path().join("store");
+    let dice = SeededIds::new(50);
+    let mut promised: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for life in 0..KILLS {
+        let mut server = Server::start(&dir);
+        for batch in life * CALLS..(life + 1) * CALLS {
+            server.append(batch);
+        }
+        for _ in 0..dice.next_u64() % CALLS {
+            promised.extend([acknowledged(&server.answer().expect("the server lives"))]);
+        }
+        server.child.kill().expect("the server lives");
+        while let Some(answer) = server.answer() {
+            promised.extend([acknowledged(&answer)]);
+        }
+        drop(server);
+        let stored = stored(&dir);
+        for (batch, positions) in &promised {
+            assert_eq!(stored.get(batch), Some(positions), "batch {batch} after {} kills", life + 1);
+        }
+    }
+    assert!(promised.len() as u64 > KILLS, "too little was acknowledged to prove anything");
+}
