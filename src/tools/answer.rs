@@ -121,8 +121,11 @@ impl Reply {
         let fixed = tokens_of_object(&self.head(query_id, None)) + reserve;
         // Rows are what was asked for: what stands beside them gets a third at most.
         let share = if rows.is_some() { 3 } else { 1 };
-        let fields = fit_fields(fields, tokens_max.saturating_sub(fixed) / share);
-        let left = tokens_max.saturating_sub(fixed + tokens_of_object(&fields));
+        let room = tokens_max.saturating_sub(fixed) / share;
+        let is_large = tokens_of_object(&fields) > room;
+        let fields = fit_fields(fields, if is_large { room.saturating_sub(NOTE_TOKENS) } else { room });
+        let noted = if is_large { NOTE_TOKENS } else { 0 };
+        let left = tokens_max.saturating_sub(fixed + noted + tokens_of_object(&fields));
         let packed = rows.map(|rows| rows.pack(left));
         let cursor =
             packed.as_ref().and_then(|packed| packed.next_cursor.clone()).or(self.next_cursor.take());
@@ -130,6 +133,9 @@ impl Reply {
             // Where all rows are shown, they say how many match.
             self.matched = self.matched.filter(|_| cursor.is_some());
             self.warnings.extend(packed.warning.clone());
+        }
+        if is_large {
+            self.warnings.push("long values were cut at the marks …+N; raise max_tokens".to_owned());
         }
         let mut body = self.head(query_id, cursor);
         body.extend(fields);

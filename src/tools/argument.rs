@@ -127,11 +127,18 @@ pub(crate) fn object_schema(groups: &[&[Argument]]) -> Object {
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// Its JSON Schema type.
+    /// Its JSON Schema type; empty where any JSON may stand.
     pub json_type: &'static str,
 }
 
 impl Field {
+    fn schema(&self) -> Value {
+        match self.json_type {
+            "" => json!({}),
+            json_type => json!({"type": json_type}),
+        }
+    }
+
     /// A field.
     pub(crate) const fn new(name: &'static str, json_type: &'static str) -> Self {
         Self { name, json_type }
@@ -154,11 +161,8 @@ const COMMON_FIELDS: &[Field] = &[
 
 /// The JSON Schema of an answer: an object with `error` among its properties and nothing required.
 pub(crate) fn answer_schema(fields: &[Field]) -> Object {
-    let properties: Object = COMMON_FIELDS
-        .iter()
-        .chain(fields)
-        .map(|field| (field.name.to_owned(), json!({"type": field.json_type})))
-        .collect();
+    let properties: Object =
+        COMMON_FIELDS.iter().chain(fields).map(|field| (field.name.to_owned(), field.schema())).collect();
     let mut schema = Object::new();
     schema.insert("type".to_owned(), "object".into());
     schema.insert("properties".to_owned(), Value::Object(properties));

@@ -137,7 +137,13 @@ pub(crate) fn fit(value: Value, tokens_max: usize) -> (Value, bool) {
             return (candidate, true);
         }
     }
-    (Value::from("…"), true)
+    // The kind stays, because answers promise it.
+    let smallest = match value {
+        Value::Array(items) => Value::Array(vec![format!("…+{}", items.len()).into()]),
+        Value::Object(members) => serde_json::json!({"…": format!("+{}", members.len())}),
+        _ => Value::from("…"),
+    };
+    (smallest, true)
 }
 
 #[derive(Clone, Copy)]

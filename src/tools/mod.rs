@@ -14,6 +14,7 @@ mod budget;
 mod call;
 mod cursor;
 mod fields;
+mod get_entity_state;
 mod operations;
 #[cfg(test)]
 mod fixture;
@@ -112,8 +113,13 @@ impl Answer {
 }
 
 /// Every tool, in the order in which a newcomer meets them.
-pub static TOOLS: &[Tool] =
-    &[quick_stats::TOOL, sample_events::TOOL, query_events::TOOL, append_events::TOOL];
+pub static TOOLS: &[Tool] = &[
+    quick_stats::TOOL,
+    sample_events::TOOL,
+    query_events::TOOL,
+    get_entity_state::TOOL,
+    append_events::TOOL,
+];
 
 /// Calls the tool with that name; an unknown name is an error that lists the names there are.
 pub fn call(engine: &Engine, name: &str, arguments: &Object, caller: &Caller) -> Answer {
