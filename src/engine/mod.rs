@@ -7,6 +7,7 @@
 
 mod fold;
 mod ingest;
+mod profile;
 mod queries;
 mod query;
 mod sample;
@@ -20,6 +21,7 @@ use crate::store::Store;
 use crate::store::disk::Disk;
 
 pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
+pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;

@@ -23,11 +23,13 @@ mod quick_stats;
 mod reading;
 mod sample_events;
 mod table;
+mod workflows;
 
 use serde_json::{Map, Value};
 
 pub use argument::{Argument, Field, Kind};
 pub use operations::{OPERATIONS, Operation, operate};
+pub(crate) use workflows::{INSTRUCTIONS, Workflow, WorkflowArgument, prompt, workflows};
 
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, Result};
