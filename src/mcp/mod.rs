@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** standard output carries the protocol and nothing else; this is the only module that knows it.
 
+mod completions;
 mod lines;
 mod resources;
 mod server;

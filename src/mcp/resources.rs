@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::uri::{self, Target};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::quote;
 use crate::tools::Object;
 
 const JSON: &str = "application/json";
@@ -49,7 +50,7 @@ pub(crate) fn read(host: &Host, caller: &Caller, address: &str) -> Result<ReadRe
             let filter = json!({"event_type": exactly(&name), "max_tokens": PART_TOKENS});
             let stats = ask("quick_stats", filter.clone())?;
             if stats.get("matched").and_then(|matched| matched.get("count")) == Some(&json!(0)) {
-                return Err(not_found(address, &format!("there is no event of type {}", Value::from(name))));
+                return Err(not_found(address, &format!("there is no event of type {}", quote(&name))));
             }
             json!({"stats": stats, "sample": ask("sample_events", filter)?})
         }
@@ -89,11 +90,11 @@ fn answer(
     if text("kind") == "not_found" {
         return Err(not_found(address, text("message")));
     }
-    let message = format!("failed to read {}: {}", Value::from(address), text("message"));
+    let message = format!("failed to read {}: {}", quote(address), text("message"));
     Err(ErrorData::internal_error(message, Some(error)))
 }
 
 fn not_found(address: &str, reason: &str) -> ErrorData {
-    let message = format!("there is no resource {}: {reason}", Value::from(address));
+    let message = format!("there is no resource {}: {reason}", quote(address));
     ErrorData::resource_not_found(message, Some(json!({"uri": address})))
 }

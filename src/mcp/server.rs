@@ -6,19 +6,20 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorData,
-    Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
-use super::resources;
 use super::surface::Surface;
+use super::{completions, resources};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::{nearest, quote};
 use crate::tools;
 
 /// How much of a client's name and version is kept: 64 characters. It is stamped on every event it stores.
@@ -62,14 +63,17 @@ impl Server {
 
     fn unknown_tool(&self, name: &str) -> ErrorData {
         let names: Vec<&str> = self.tools.iter().map(|tool| &*tool.name).collect();
-        let message = format!("there is no tool {}; there are {}", Value::from(name), names.join(", "));
+        let near = nearest(name, names.iter().copied(), 1);
+        let hint = near.first().map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+        let message = format!("there is no tool {}; {hint}there are {}", quote(name), names.join(", "));
         ErrorData::invalid_params(message, None)
     }
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_resources().enable_completions().build();
         let allsource = Implementation::new("allsource", env!("CARGO_PKG_VERSION"))
             .with_title("AllSource")
             .with_description(env!("CARGO_PKG_DESCRIPTION"));
@@ -130,6 +134,14 @@ impl ServerHandler for Server {
         Ok(contents.await??.into())
     }
 
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.ask(&context, move |host, caller| completions::complete(host, caller, &request)).await?
+    }
+
     /// A method that the protocol does not have, or one whose parameters have another shape.
     async fn on_custom_request(
         &self,
@@ -138,11 +150,15 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         let reason = match request.method.as_str() {
             "tools/call" => request.params_as::<CallToolRequestParams>().err(),
+            "completion/complete" => request.params_as::<CompleteRequestParams>().err(),
             "resources/read" => request.params_as::<ReadResourceRequestParams>().err(),
             "tools/list" | "resources/list" | "resources/templates/list" => {
                 request.params_as::<PaginatedRequestParams>().err()
             }
-            _ => return Err(ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, request.method, None)),
+            method => {
+                let message = format!("there is no method {}", quote(method));
+                return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
+            }
         };
         let reason = reason.map_or_else(|| "parameters are missing".to_owned(), |error| error.to_string());
         Err(ErrorData::invalid_params(format!("{}: {reason}", request.method), None))

@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::engine::Writes;
 use crate::error::{Error, Result};
+use crate::event::{nearest, quote};
 use crate::tools::{TOOLS, Tool};
-use serde_json::Value;
-
 /// What a server offers and allows; the default offers every tool and allows every write.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
@@ -77,7 +76,77 @@ impl Surface {
 
 fn known(flag: &str, what: &str, given: &[String], known: &[&str]) -> Result<()> {
     let Some(unknown) = given.iter().find(|name| !known.contains(&name.as_str())) else { return Ok(()) };
-    let name = Value::from(unknown.as_str());
-    let message = format!("read {flag}: there is no {what} {name}; there are {}", known.join(", "));
-    Err(Error::invalid("unknown_tool", message).with("known", known.to_vec()))
+    let near = nearest(unknown, known.iter().copied(), 1);
+    let hint = near.first().map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+    let message =
+        format!("read {flag}: there is no {what} {}; {hint}there are {}", quote(unknown), known.join(", "));
+    Err(Error::invalid("unknown_tool", message).with("nearest", near).with("known", known.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn check(options: &ServeOptions, expected: &[&str]) {
+        let surface = Surface::new(options).expect("valid options");
+        let listed: Vec<&str> = surface.listed().map(|tool| tool.name).collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[track_caller]
+    fn refused(options: &ServeOptions, message: &str) {
+        let Err(error) = Surface::new(options) else { panic!("the options must be refused") };
+        assert!(error.to_string().contains(message), "{error}");
+    }
+
+    fn all_but(left_out: &[&str]) -> Vec<&'static str> {
+        TOOLS.iter().map(|tool| tool.name).filter(|name| !left_out.contains(name)).collect()
+    }
+
+    #[test]
+    fn everything_is_offered_unless_somebody_says_otherwise() {
+        check(&ServeOptions::default(), &all_but(&[]));
+    }
+
+    #[test]
+    fn sets_and_names_add_up_and_exclusions_win() {
+        let mut options = ServeOptions { tools: list(&["quick_stats"]), ..ServeOptions::default() };
+        check(&options, &["quick_stats"]);
+        options.toolsets = list(&["write"]);
+        check(&options, &["quick_stats", "append_events"]);
+        options.exclude_tools = list(&["quick_stats"]);
+        check(&options, &["append_events"]);
+    }
+
+    #[test]
+    fn a_read_only_server_lists_no_write_tool_but_knows_it() {
+        let options = ServeOptions { writes: Writes::None, ..ServeOptions::default() };
+        check(&options, &all_but(&["append_events"]));
+        assert!(Surface::new(&options).expect("valid options").find("append_events").is_some());
+    }
+
+    #[test]
+    fn unknown_names_are_fatal_and_name_the_nearest() {
+        let options = ServeOptions { exclude_tools: list(&["append_event"]), ..ServeOptions::default() };
+        refused(&options, "did you mean append_events?");
+        refused(
+            &ServeOptions { toolsets: list(&["writes"]), ..ServeOptions::default() },
+            "did you mean write?",
+        );
+        refused(
+            &ServeOptions { tools: list(&["zzz"]), ..ServeOptions::default() },
+            "there is no tool \"zzz\"",
+        );
+        let none = ServeOptions {
+            tools: list(&["quick_stats"]),
+            exclude_tools: list(&["quick_stats"]),
+            ..ServeOptions::default()
+        };
+        refused(&none, "leave none");
+    }
 }
