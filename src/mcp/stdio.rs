@@ -8,13 +8,19 @@ use std::time::Duration;
 use rmcp::service::ServerInitializeError;
 use rmcp::{ServerHandler, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tracing_subscriber::EnvFilter;
 
 use super::server::Server;
 use super::surface::{ServeOptions, Surface};
 use super::transport::Lines;
 use crate::door::Host;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::quote;
 
+/// Says what is logged.
+const LOG_VARIABLE: &str = "ALLSOURCE_LOG";
+/// Quiet: rmcp warns about every error that a client is answered with, which is no concern of the server's.
+const LOG_DEFAULT: &str = "warn,rmcp=error";
 /// How many calls run at once; more wait. Appends that wait together are synced together.
 const CALLS_AT_ONCE_MAX: usize = 64;
 /// How long calls that were cancelled may go on after the conversation ended: 5 s.
@@ -22,9 +28,14 @@ const CANCELLED_CALLS_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves one client over standard input and output until it closes its end.
 ///
+/// Logs go to standard error: warnings and errors, or what the environment variable `ALLSOURCE_LOG` asks for, such as
+/// `info` or `allsource=debug,rmcp=info`.
+///
 /// # Errors
-/// `Invalid` when the options name a tool or set that does not exist, `Unavailable` when the streams fail.
+/// `Invalid` when the options name a tool or set that does not exist or `ALLSOURCE_LOG` cannot be read,
+/// `Unavailable` when the streams fail.
 pub fn serve_stdio(host: Arc<Host>, options: &ServeOptions) -> Result<()> {
+    log_to_stderr()?;
     let server = Server::new(host, Surface::new(options)?);
     // One thread is enough for the protocol, because every call gets a blocking thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,6 +67,23 @@ where
     };
     handshake_done.store(true, Ordering::Release);
     conversation.waiting().await.map(drop).map_err(|error| failed("go on").caused_by(error))
+}
+
+/// Sends logs to standard error, unless the program around this crate has sent them elsewhere.
+fn log_to_stderr() -> Result<()> {
+    let wanted = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LOG_DEFAULT.to_owned());
+    let filter = EnvFilter::try_new(&wanted).map_err(|error| {
+        let message = format!(
+            "read {LOG_VARIABLE}: {} is no filter; give a level (error, warn, info, debug) or NAME=LEVEL,…",
+            quote(&wanted)
+        );
+        Error::invalid("bad_log_filter", message).caused_by(error)
+    })?;
+    let logger = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    if logger.try_init().is_err() {
+        tracing::debug!("logs go where they went before");
+    }
+    Ok(())
 }
 
 fn failed(to: &str) -> Error {
