@@ -93,7 +93,7 @@ async def own_store(client):
     async def more():
         await append(client, "other", 10, "page.viewed")
 
-    before = (await done(client, "quick_stats", event_type="page.viewed"))["matched"]["count"]
+    before = (await done(client, "quick_stats", event_type="page.viewed"))["counts"]["events"]
     seen, pages = await page(client, "page.viewed", more)
     check_pages(seen, before, pages)
 

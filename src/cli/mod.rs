@@ -55,7 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr());
+    // Never locked for longer than a write: the server writes to the same stream from other threads.
+    let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
     let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared() };
     let ended = perform(&cli, &mut terminal).and_then(|exit| {
         terminal.out.flush()?;

@@ -49,7 +49,7 @@ pub(crate) fn read(host: &Host, caller: &Caller, address: &str) -> Result<ReadRe
         Some(Target::Type(name)) => {
             let filter = json!({"event_type": exactly(&name), "max_tokens": PART_TOKENS});
             let stats = ask("quick_stats", filter.clone())?;
-            if stats.get("matched").and_then(|matched| matched.get("count")) == Some(&json!(0)) {
+            if stats.get("counts").and_then(|counts| counts.get("events")) == Some(&json!(0)) {
                 return Err(not_found(address, &format!("there is no event of type {}", quote(&name))));
             }
             json!({"stats": stats, "sample": ask("sample_events", filter)?})
