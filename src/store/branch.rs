@@ -9,13 +9,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 
+use super::append::{Prepared, Verdict};
 use super::background::{Background, Job};
-use super::commit::Verdict;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
 use super::log::{FileHeader, GroupCommit, LogEnd, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
-use super::prepare::Prepared;
 use super::snapshot::Snapshot;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};

@@ -12,25 +12,20 @@
 //! DIR/tenants/default/main/index/            what can be rebuilt from the log: who is where
 //! ```
 //!
-//! A write goes: `append` prepares on a pinned [`Snapshot`] → `commit` decides, writes and syncs a group → the
+//! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
 //! in-memory part of `index` → the head moves → the caller is answered. A read pins a [`Snapshot`] and walks the index
 //! of each range of positions, newest or oldest first, down to the record in a mapped log file.
 
 mod append;
 mod background;
 mod branch;
-mod commit;
-mod conflict;
 pub mod disk;
-mod duplicate;
 mod feed;
-mod group;
 mod index;
 mod log;
 mod manifest;
 mod open;
 mod options;
-mod prepare;
 mod prove;
 mod read;
 mod recover;

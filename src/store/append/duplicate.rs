@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::append::{Append, Appended, StoredEvent};
-use super::snapshot::Snapshot;
+use super::call::{Append, Appended, StoredEvent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventId, Json, Position};
+use crate::store::snapshot::Snapshot;
 
 /// XXH3-128 of what a call wants stored, in hexadecimal.
 ///

@@ -1,14 +1,14 @@
 //! The committer: one group at a time is decided, written, synced, published and answered.
 
-use super::append::{Append, Appended, StoredEvent};
-use super::branch::{Branch, Writer};
+use super::call::{Append, Appended, StoredEvent};
 use super::group::{Accepted, Decision, Group};
-use super::index::{NewEntry, NewFrame};
-use super::log::{Outcome, generated_id};
-use super::options::{Durability, PlantedBug};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::event::Position;
+use crate::store::branch::{Branch, Writer};
+use crate::store::index::{NewEntry, NewFrame};
+use crate::store::log::{Outcome, generated_id};
+use crate::store::options::{Durability, PlantedBug};
 
 /// What became of an append that had its turn.
 pub(crate) enum Verdict {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::append::Append;
+use super::call::Append;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EntityId, Expected, Position, Version};
 

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::append::{Append, AppendCondition};
-use super::branch::{Branch, Writer};
+use super::call::{Append, AppendCondition};
 use super::conflict;
-use super::log::{FrameStamp, generated_id};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::event::{EntityId, Event, EventId, IdempotencyKey, Position, Timestamp, Version};
+use crate::store::branch::{Branch, Writer};
+use crate::store::log::{FrameStamp, generated_id};
 
 /// How many events the committer looks back over; an append further behind is prepared again.
 const LOOK_BACK_EVENTS_MAX: u64 = 10_000;

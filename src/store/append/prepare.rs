@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::append::{Append, Appended, StoredEvent};
-use super::log::{Attrs, FrameBuilder, RecordParts, record_bytes};
-use super::read::{Order, Scan, ScanLimits};
-use super::snapshot::Snapshot;
+use super::call::{Append, Appended, StoredEvent};
 use super::{conflict, duplicate};
 use crate::error::{Error, Result};
 use crate::event::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::event::{EntityId, EventDraft, Expected, Position, Version};
+use crate::store::log::{Attrs, FrameBuilder, RecordParts, record_bytes};
+use crate::store::read::{Order, Scan, ScanLimits};
+use crate::store::snapshot::Snapshot;
 
 /// An append that waits for its turn.
 pub(crate) struct Prepared {
