@@ -1,6 +1,5 @@
 //! Opening and closing a store.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::branch::Branch;
+use super::disk::Lock;
 use super::feed::Feed;
 use super::options::{Durability, Mode, Options};
 use super::recover;
@@ -39,7 +39,7 @@ struct Closer {
     branch: Arc<Branch>,
     damage: Vec<Damage>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Lock>>,
 }
 
 impl Store {
@@ -126,7 +126,7 @@ impl Store {
 }
 
 /// Takes the directory for this process alone.
-fn lock(dir: &Path, options: &Options) -> Result<File> {
+fn lock(dir: &Path, options: &Options) -> Result<Lock> {
     let failed = |error: std::io::Error| {
         let message =
             format!("open data directory {}: {error}; choose a directory you can write to", dir.display());

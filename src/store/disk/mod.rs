@@ -32,7 +32,25 @@ pub trait Disk: Send + Sync {
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
     /// Takes the exclusive lock of a lock file, creating it, and writes this process's id into it; `None` when another
     /// process has it.
-    fn lock(&self, path: &Path) -> io::Result<Option<File>>;
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+}
+
+/// An exclusive lock, held until this is dropped.
+pub struct Lock(File);
+
+impl Lock {
+    /// Takes over a file that was locked.
+    #[must_use]
+    pub fn held_by(file: File) -> Self {
+        Self(file)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that was just forked holds it too until it runs its program.
+        let _ = self.0.unlock();
+    }
 }
 
 /// An open file.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memmap2::Mmap;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Lock};
 
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,14 +49,15 @@ impl Disk for RealDisk {
         Ok(paths)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                // For whoever finds it locked. Without it (a full disk) the lock holds all the same.
+                // For whoever finds it locked. Without it (a full disk) the lock holds all the same. The file is never
+                // empty in between: somebody who is about to read it has it mapped.
                 let pid = format!("{}\n", std::process::id());
-                let _ = file.set_len(0).and_then(|()| file.write_all_at(pid.as_bytes(), 0));
-                Ok(Some(file))
+                let _ = file.write_all_at(pid.as_bytes(), 0).and_then(|()| file.set_len(pid.len() as u64));
+                Ok(Some(Lock::held_by(file)))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),

@@ -8,12 +8,11 @@ mod power_cut;
 mod record;
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use allsource::store::disk::{Disk, DiskFile, RealDisk};
+use allsource::store::disk::{Disk, DiskFile, Lock, RealDisk};
 use bytes::Bytes;
 
 use record::{Change, Record};
@@ -243,7 +242,7 @@ impl Disk for FaultyDisk {
         RealDisk.list(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         let name = self.name(path);
         let note = |record: &mut Record| {
             record.file(name);
