@@ -7,6 +7,7 @@
 )]
 
 mod tidy;
+mod cli;
 mod processes;
 mod surface;
 mod machines;

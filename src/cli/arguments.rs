@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{call, completions, export, import, query, salvage, serve, stats};
+use super::{call, completions, demo, export, import, query, salvage, serve, stats};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.
@@ -35,20 +35,27 @@ pub(super) struct Cli {
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Watch an agent's session on a real store, from start to end
+    #[command(long_about = demo::LONG_ABOUT)]
+    Demo(demo::DemoArgs),
     /// Serve an agent over MCP on standard input and output
+    #[command(long_about = serve::LONG_ABOUT)]
     Mcp(serve::McpArgs),
     /// Bring in events from files or from a git history
+    #[command(long_about = import::LONG_ABOUT)]
     Import(import::ImportArgs),
     /// Find events
     Query(query::QueryArgs),
     /// Show what the store holds
     Stats(stats::StatsArgs),
     /// Write events out as JSON Lines or CSV
+    #[command(long_about = export::LONG_ABOUT)]
     Export(export::ExportArgs),
     /// Prove that what is stored is what was written
     #[command(long_about = VERIFY_ABOUT)]
     Verify,
     /// Copy everything readable of a damaged store into a new one
+    #[command(long_about = salvage::LONG_ABOUT)]
     Salvage(salvage::SalvageArgs),
     /// Call any tool that agents have
     Call(call::CallArgs),
@@ -69,6 +76,10 @@ Examples:
 impl Cli {
     /// The store's directory.
     pub(super) fn dir(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| PathBuf::from(".allsource"))
+        let by_default = || match self.command {
+            Command::Demo(_) => demo::default_dir(),
+            _ => PathBuf::from(".allsource"),
+        };
+        self.data.clone().unwrap_or_else(by_default)
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::Timestamp;
 use crate::tools::Object;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Write events out in the order of their positions, as JSON Lines or CSV, with the fields position, version, timestamp, \
 recorded_at, event_id, entity_id, event_type, payload and metadata. `allsource import` takes the result back as it \
 was; another store gives it positions, versions and recording times of its own.
@@ -31,7 +31,7 @@ Examples:
 
 /// What `export` takes.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ExportArgs {
     /// How events are written
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]

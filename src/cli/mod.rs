@@ -11,6 +11,7 @@ mod answer;
 mod arguments;
 mod call;
 mod completions;
+mod demo;
 mod export;
 mod filter;
 mod import;
@@ -23,7 +24,7 @@ mod table;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ struct Terminal<'t> {
     out: &'t mut dyn Write,
     err: &'t mut dyn Write,
     clock: Arc<dyn Clock>,
+    /// Whether standard output is a terminal that wants colour.
+    color: bool,
 }
 
 /// Runs the command line: arguments with the program's name in front, to an exit code.
@@ -55,9 +58,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // https://no-color.org
+    let color =
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     // Never locked for longer than a write: the server writes to the same stream from other threads.
     let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
-    let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared() };
+    let mut terminal = Terminal { out: &mut out, err: &mut err, clock: SystemClock::shared(), color };
     let ended = perform(&cli, &mut terminal).and_then(|exit| {
         terminal.out.flush()?;
         Ok(exit)
@@ -98,6 +104,7 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             let host = open(&dir, Options::default(), terminal)?;
             call::run(arguments, &host, &caller, terminal)
         }
+        Command::Demo(arguments) => demo::run(arguments, &dir, &caller, terminal),
         Command::Completions(arguments) => completions::run(arguments, terminal),
     }
 }

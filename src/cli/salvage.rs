@@ -7,7 +7,7 @@ use super::import::grouped;
 use super::outcome::{Ended, Exit};
 use crate::store::{Mode, Options, Store};
 
-const ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Copy every event that can be read into a new store, in order, under its own id and time.
 
 The damaged store is opened for reading only and stays as it is. Positions and versions are counted anew, without a \
@@ -20,7 +20,6 @@ Examples:
 
 /// The flags of `allsource salvage`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = ABOUT)]
 pub(super) struct SalvageArgs {
     /// The directory of the new store
     #[arg(long, value_name = "DIR")]

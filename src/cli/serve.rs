@@ -9,7 +9,7 @@ use crate::engine::Writes;
 use crate::mcp::{ServeOptions, serve_stdio};
 use crate::store::{Durability, Options};
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Serve an agent over MCP on standard input and output; an agent's configuration starts this, people rarely do.
 
 Several servers on one directory are fine: one of them owns it and performs the calls of the others; when it goes, \
@@ -24,7 +24,7 @@ Examples:
 
 /// What `mcp` takes.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct McpArgs {
     /// What the agent may change
     #[arg(long, value_name = "WHAT", default_value = "all", value_parser = parse_writes)]

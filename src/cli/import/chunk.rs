@@ -90,6 +90,17 @@ pub(super) fn read_chunks(
     }
 }
 
+/// Sends events that are there already and have ids of their own.
+pub(super) fn send_drafts(events: Vec<EventDraft>, to: &SyncSender<Message>) {
+    let mut items = (1..).zip(events).map(|(line, event)| Item { line, event, chain: 0 }).peekable();
+    while items.peek().is_some() {
+        let items = items.by_ref().take(CHUNK_EVENTS_MAX).collect();
+        if to.send(Message::Chunk(Chunk { items, bad: Vec::new() })).is_err() {
+            return;
+        }
+    }
+}
+
 struct Chunker<'a> {
     name: &'a str,
     wanted: &'a Wanted,

@@ -35,7 +35,8 @@ use super::outcome::{Ended, Exit, Stop};
 use crate::clock::Clock;
 use crate::door::Host;
 use crate::engine::Caller;
-use chunk::{BadLine, Message, read_chunks};
+use crate::event::EventDraft;
+use chunk::{BadLine, Message, read_chunks, send_drafts};
 use ledger::Intake;
 use mapping::Wanted;
 use progress::{Progress, per_second};
@@ -45,7 +46,7 @@ use source::Source;
 /// How many chunks may wait for the store: 4, a few MiB.
 const CHUNKS_WAITING_MAX: usize = 4;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Bring in events from JSON Lines or CSV (plain, gzip or zstd), or from a git history.
 
 A place P in a row is a JSON pointer (/repo, /user/id), a column name, or a constant (=order). Several with commas \
@@ -70,7 +71,7 @@ Exit codes: 0 all in, 1 failed, 2 wrong usage, 3 some lines were bad (the rest i
 
 /// What `import` takes.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ImportArgs {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "git")]
@@ -154,6 +155,20 @@ pub(super) fn import_history(
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
     Import { host, caller, terminal, clock, strict: false }.git(repository)
+}
+
+/// Imports events that were made here; for the demo.
+pub(super) fn import_drafts(
+    name: &str,
+    events: Vec<EventDraft>,
+    host: &Host,
+    caller: &Caller,
+    terminal: &mut Terminal<'_>,
+) -> Ended<Tally> {
+    let clock = Arc::clone(&terminal.clock);
+    let progress = Progress::start(name, Arc::default(), None, Arc::clone(&clock));
+    let mut import = Import { host, caller, terminal, clock, strict: false };
+    import.take(name, progress, false, move |to| send_drafts(events, &to))
 }
 
 impl Tally {

@@ -1,0 +1,130 @@
+//! *What is it like?* `allsource demo`: an agent's session on a real store, from the first look to a conflict solved.
+//!
+//! Useful for: seeing the whole program at work in a few seconds. Not for: measuring; the benches do that.
+//!
+//! The events are the git history of the repository that the demo stands in, or else [`shop`]; the session goes over
+//! the wire to a server process, as every agent's does.
+//!
+//! **Invariant:** nothing is faked: every answer that is shown came out of the server just then.
+
+mod plot;
+mod session;
+mod shop;
+mod stage;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::import::{Repository, Tally, grouped, import_drafts, import_history};
+use super::outcome::{Ended, Exit};
+use super::{Terminal, open};
+use crate::engine::Caller;
+use crate::store::Options;
+use plot::Plot;
+use session::Session;
+use stage::Stage;
+
+/// A history with fewer commits than this shows too little.
+const COMMITS_MIN: u64 = 50;
+
+pub(super) const LONG_ABOUT: &str = "\
+Watch an agent's session on a real store, from start to end, with nothing to install or configure.
+
+The events are the git history of the repository you stand in (50 commits or more), or else ninety days of a web shop \
+that are made up on the spot. The session goes over MCP to a server process, as an agent's does. The store is kept in \
+.allsource-demo (or --data DIR); running the demo again goes on with it.";
+
+const EXAMPLES: &str = "\
+Examples:
+  allsource demo
+  allsource demo --shop
+  allsource query --data .allsource-demo --type 'payment.*' --limit 5";
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct DemoArgs {
+    /// Play on the web shop even where there is a git history
+    #[arg(long)]
+    shop: bool,
+}
+
+/// Where the demo keeps its store unless it is told otherwise.
+pub(super) fn default_dir() -> PathBuf {
+    PathBuf::from(".allsource-demo")
+}
+
+/// Runs `allsource demo`.
+pub(super) fn run(arguments: &DemoArgs, dir: &Path, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
+    let history = Repository::open(Path::new(".")).ok();
+    let history = history.filter(|history| !arguments.shop && history.commits >= COMMITS_MIN);
+    let mut stage = Stage::new(terminal);
+    let plot = fill(history.as_ref(), dir, caller, &mut stage)?;
+
+    let clock = Arc::clone(&stage.terminal().clock);
+    let began = clock.elapsed();
+    let (mut session, server) = Session::start(dir, Arc::clone(&clock))?;
+    let (tools, bytes) = session.tools()?;
+    let ready = clock.elapsed().saturating_sub(began).as_secs_f64() * 1e3;
+    stage.scene("2 · An agent connects")?;
+    stage.say(&format!(
+        "{server} is a child process, spoken to in JSON-RPC lines; ready after {ready:.0} ms. It offers {} tools in \
+         about {} tokens:",
+        tools.len(),
+        grouped(bytes as u64 / 4),
+    ))?;
+    stage.say(&tools.join(", "))?;
+    plot::play(&plot, dir, caller, &mut session, &mut stage)?;
+    session.end()?;
+    farewell(dir, &mut stage)?;
+    Ok(Exit::Done)
+}
+
+/// Brings the events in and chooses what the session is about.
+fn fill(history: Option<&Repository>, dir: &Path, caller: &Caller, stage: &mut Stage<'_, '_>) -> Ended<Plot> {
+    let clock = Arc::clone(&stage.terminal().clock);
+    let host = open(dir, Options::default(), stage.terminal())?;
+    let began = clock.elapsed();
+    let (tally, plot) = if let Some(history) = history {
+        stage.scene(&format!("1 · The git history of {} becomes events", history.name))?;
+        stage.say(
+            "Each commit is an event, and so is each file that it added, changed, renamed or deleted.",
+        )?;
+        (import_history(history, &host, caller, stage.terminal())?, Plot::history())
+    } else {
+        stage.scene("1 · Ninety days of a web shop become events")?;
+        stage
+            .say("Customers, orders, payments, shipments, returns; and one bad afternoon, worth finding.")?;
+        let events = shop::events()?;
+        let plot = Plot::shop(&events, &host, caller);
+        (import_drafts("web shop", events, &host, caller, stage.terminal())?, plot)
+    };
+    let seconds = clock.elapsed().saturating_sub(began).as_secs_f64();
+    let Tally { added, there_before, .. } = tally;
+    let before = match there_before {
+        0 => String::new(),
+        before => format!(" ({} were there from last time and stay as they are)", grouped(before)),
+    };
+    stage.say(&format!(
+        "{} events stored in {seconds:.2} s, every batch synced to the disk{before}.",
+        grouped(added)
+    ))?;
+    host.close()?;
+    Ok(plot)
+}
+
+fn farewell(dir: &Path, stage: &mut Stage<'_, '_>) -> Ended<()> {
+    let dir = dir.display();
+    stage.scene("The end, and a beginning")?;
+    stage.totals()?;
+    stage.say(&format!("The store stays in {dir}. Go on with it:"))?;
+    for (command, about) in [
+        (format!("allsource stats --data {dir}"), "what is in there"),
+        (format!("allsource query --data {dir} --limit 10"), "the latest events"),
+        (format!("allsource verify --data {dir}"), "prove that every byte is as it was written"),
+        (format!("claude mcp add allsource -- allsource mcp --data \"$PWD/{dir}\""), "give it to your agent"),
+    ] {
+        stage.say(&format!("  {command}   # {about}"))?;
+    }
+    Ok(())
+}

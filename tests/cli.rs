@@ -1,0 +1,354 @@
+//! The command line keeps its word: counts are right, a second import adds nothing, exit codes say how it ended.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Runs `allsource` in `dir` with `input` on its standard input.
+fn run_with(dir: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_allsource"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_remove("ALLSOURCE_DATA")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A program that ends without reading its input closes it.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("the program ends")
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> Output {
+    run_with(dir, arguments, "")
+}
+
+/// Runs it and gives standard output; it must end with that exit code.
+#[track_caller]
+fn check(dir: &Path, arguments: &[&str], code: i32) -> String {
+    let output = run(dir, arguments);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn dir() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+/// Some lines about seven orders, no two the same.
+fn lines(count: usize) -> String {
+    let line = |n: usize| {
+        let at = format!("2024-01-01T00:{:02}:{:02}Z", n / 60 % 60, n % 60);
+        json!({"entity": format!("order-{}", n % 7), "type": "order.changed", "time": at, "n": n}).to_string()
+            + "\n"
+    };
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn the_same_file_twice_adds_nothing_and_a_grown_one_its_new_lines() {
+    let dir = dir();
+    let file = dir.path().join("events.jsonl");
+    let import = |text: &str, said: &str| {
+        fs::write(&file, text).expect("written");
+        let out = check(dir.path(), &["import", "events.jsonl"], 0);
+        assert!(out.starts_with(said), "{out}");
+    };
+    import(&lines(1_500), "1,500 events added ·");
+    import(&lines(1_500), "0 events added, 1,500 were there before ·");
+    import(&lines(3_700), "2,200 events added, 1,500 were there before ·");
+    import(&lines(3_700), "0 events added, 3,700 were there before ·");
+    import(&lines(1_500), "0 events added, 1,500 were there before ·");
+}
+
+#[test]
+fn equal_lines_are_events_of_their_own() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(2) + &lines(2)).expect("written");
+    let out = check(dir.path(), &["import", "x.jsonl"], 0);
+    assert!(out.starts_with("4 events added ·"), "{out}");
+}
+
+#[test]
+fn packed_files_and_standard_input_are_read_like_plain_ones() {
+    let dir = dir();
+    let packed = zstd::encode_all(lines(20).as_bytes(), 1).expect("packed");
+    fs::write(dir.path().join("events.zst"), packed).expect("written");
+    check(dir.path(), &["import", "events.zst"], 0);
+    let output = run_with(dir.path(), &["import", "-"], &lines(30));
+    assert!(text(&output.stdout).starts_with("10 events added, 20 were there before"), "{output:?}");
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_rest_goes_in() {
+    let dir = dir();
+    let good = lines(3);
+    let text = format!(
+        "{good}not json\n\n{{\"entity\":\"a\\u0000\",\"type\":\"t\"}}\n{{\"entity\":\"b\"}}\n{{\"entity\":\"c\",\"type\":\"t\"}}\n"
+    );
+    fs::write(dir.path().join("x.jsonl"), text).expect("written");
+    let output = run(dir.path(), &["import", "x.jsonl"]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(out.starts_with("4 events added, 3 bad lines left out"), "{out}");
+    for said in [
+        "x.jsonl:4: is not JSON",
+        "x.jsonl:6: entity_id has the control character U+0000",
+        "x.jsonl:7: has no event type",
+    ] {
+        assert!(err.contains(said), "{err}");
+    }
+}
+
+#[test]
+fn strict_stops_at_the_first_bad_line() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), format!("{}oops\n{}", lines(3), lines(9))).expect("written");
+    let out = check(dir.path(), &["import", "--strict", "x.jsonl"], 3);
+    assert!(out.starts_with("3 events added, 1 bad lines left out"), "{out}");
+}
+
+#[test]
+fn an_event_that_the_store_refuses_does_not_take_its_batch_with_it() {
+    let dir = dir();
+    let rows = "id,entity,type,n\n1,a,t,1\n2,a,t,2\n3,a,t,3\n";
+    fs::write(dir.path().join("x.csv"), rows).expect("written");
+    let import = ["import", "--event-id", "id", "x.csv"];
+    check(dir.path(), &import, 0);
+    fs::write(dir.path().join("x.csv"), rows.replace("2,a,t,2", "2,a,t,99") + "4,a,t,4\n").expect("written");
+    let output = run(dir.path(), &import);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        text(&output.stdout).starts_with("1 events added, 2 were there before, 1 bad lines"),
+        "{output:?}"
+    );
+    assert!(text(&output.stderr).contains("x.csv:3: is refused: "), "{output:?}");
+}
+
+/// The export without what each store gives anew.
+fn exported(dir: &Path, arguments: &[&str]) -> Vec<Value> {
+    let out = check(dir, &[&["export"], arguments].concat(), 0);
+    let events = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    events
+        .map(|mut event| {
+            event.as_object_mut().expect("an object").shift_remove("recorded_at");
+            event
+        })
+        .collect()
+}
+
+#[test]
+fn an_export_comes_back_as_it_was() {
+    let dir = dir();
+    let odd = r#"{"entity":"ö 1","type":"A b","actor":"me","payload":{"z":12345678901234567890123,"a":[1.50,"\n\"x"]}}"#;
+    fs::write(dir.path().join("x.jsonl"), format!("{odd}\n{}", lines(5))).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let before = exported(dir.path(), &[]);
+    assert_eq!(before.len(), 6);
+    assert_eq!(before[0]["payload"].to_string(), r#"{"z":12345678901234567890123,"a":[1.50,"\n\"x"]}"#);
+    assert_eq!(before[0]["metadata"], json!({"actor": "me"}));
+    for (format, file) in [("jsonl", "out.jsonl"), ("csv", "out.csv")] {
+        check(dir.path(), &["export", "--format", format, "--output", file], 0);
+        let out = check(dir.path(), &["import", "--data", format, file], 0);
+        assert!(out.starts_with("6 events added ·"), "{out}");
+        assert_eq!(exported(dir.path(), &["--data", format]), before, "{format}");
+    }
+}
+
+#[test]
+fn a_filter_chooses_what_is_exported_and_shown() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(70)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    assert_eq!(exported(dir.path(), &["--entity", "order-3"]).len(), 10);
+    let rows = check(dir.path(), &["query", "--where", "payload.n >= 68", "--format", "jsonl"], 0);
+    let found: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(
+        found.iter().map(|event| event["payload"]["n"].clone()).collect::<Vec<_>>(),
+        [json!(69), json!(68)]
+    );
+    let table = check(dir.path(), &["query", "--limit", "70", "--order", "asc"], 0);
+    assert_eq!(table.lines().count(), 71, "{table}");
+    let stats = check(dir.path(), &["stats"], 0);
+    assert!(stats.contains("order.changed"), "{stats}");
+}
+
+#[test]
+fn a_history_goes_in_once_and_grows() {
+    let dir = dir();
+    let git = |arguments: &[&str]| {
+        let status = Command::new("git")
+            .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-C"])
+            .arg(dir.path())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("git").success(), "{arguments:?}");
+    };
+    let commit = |file: &str, content: &str, message: &str| {
+        fs::write(dir.path().join(file), content).expect("written");
+        git(&["add", file]);
+        git(&["commit", "-q", "-m", message]);
+    };
+    git(&["init", "-q"]);
+    commit("a.txt", "1\n2\n", "first");
+    commit("b c.txt", "1\n", "second\n\nwith a body");
+    git(&["mv", "a.txt", "d.txt"]);
+    git(&["commit", "-q", "-m", "third"]);
+    let import = |said: &str| {
+        let out = check(dir.path(), &["import", "--git", "."], 0);
+        assert!(out.starts_with(said), "{out}");
+    };
+    import("7 events added ·");
+    import("0 events added, 7 were there before ·");
+    commit("d.txt", "1\n", "fourth");
+    import("2 events added, 7 were there before ·");
+    let file = exported(dir.path(), &["--entity", "file/d.txt"]);
+    let types: Vec<_> = file.iter().map(|event| event["event_type"].as_str().expect("text")).collect();
+    assert_eq!(types, ["file.renamed", "file.modified"]);
+    assert_eq!(file[1]["payload"]["deletions"], json!(1));
+    assert_eq!(file[1]["metadata"]["causation_id"], file[1]["payload"]["commit"]);
+}
+
+#[test]
+fn a_mistyped_directory_is_an_error_and_stays_absent() {
+    let dir = dir();
+    for command in [&["query"][..], &["stats"], &["export"], &["verify"]] {
+        let output = run(dir.path(), &[command, &["--data", "nowhere"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        let err = text(&output.stderr);
+        assert!(err.starts_with("error: failed to open the store nowhere: there is none"), "{err}");
+    }
+    assert!(!dir.path().join("nowhere").exists());
+}
+
+#[test]
+fn wrong_usage_is_fatal_before_anything_happens() {
+    let dir = dir();
+    for arguments in [
+        &["mcp", "--writes", "some"][..],
+        &["mcp", "--readonly"],
+        &["mcp", "--durability", "sometimes"],
+        &["import"],
+        &["query", "--limit", "many"],
+        &["nothing"],
+    ] {
+        check(dir.path(), arguments, 2);
+    }
+    let output = run(dir.path(), &["mcp", "--toolsets", "everything"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no toolset \"everything\""), "{output:?}");
+}
+
+#[test]
+fn any_tool_can_be_called_and_a_conflict_says_where_the_entity_is() {
+    let dir = dir();
+    let event = r#"{"branch":"main","events":[{"entity_id":"a","event_type":"t","payload":{}}],"expected_versions":{"a":0}}"#;
+    check(dir.path(), &["call", "append_events", event], 0);
+    let answer = check(dir.path(), &["call", "append_events", event], 1);
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["error"]["current_version"], json!(1), "{answer}");
+    let output = run_with(dir.path(), &["call", "quick_stats", "-"], "{\"metrics\": [\"counts\"]}");
+    assert!(output.status.success(), "{output:?}");
+    let listed = check(dir.path(), &["call", "--list"], 0);
+    assert!(listed.contains("append_events "), "{listed}");
+}
+
+#[test]
+fn damage_is_found_named_and_told_by_the_exit_code() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(5_000)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    check(dir.path(), &["verify"], 0);
+    let log = fs::read_dir(dir.path().join(".allsource/tenants/default/main/log")).expect("a log");
+    let log = log.map(|entry| entry.expect("an entry").path()).next().expect("a log file");
+    let mut bytes = fs::read(&log).expect("read");
+    bytes[20_000] ^= 1;
+    fs::write(&log, bytes).expect("written");
+    let out = check(dir.path(), &["verify"], 4);
+    assert!(out.starts_with("damaged: ") && out.contains("positions"), "{out}");
+    let output = run(dir.path(), &["import", "x.jsonl"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(20_000)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_allsource"))
+        .arg("export")
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut first = [0; 64];
+    child.stdout.take().expect("a pipe").read_exact(&mut first).expect("some output");
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    let dir = dir();
+    for command in
+        ["demo", "mcp", "import", "query", "stats", "export", "verify", "salvage", "call", "completions"]
+    {
+        let help = check(dir.path(), &[command, "--help"], 0);
+        assert!(help.contains("Examples:\n  ") && help.lines().count() > 15, "{command}: {help}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(check(dir.path(), &["completions", shell], 0).contains("allsource"));
+    }
+}
+
+/// The demo's closing words, which it says only when every step went as told.
+const LAST_WORDS: &str = "give it to your agent";
+
+#[test]
+fn the_demo_plays_on_the_shop_again_and_again() {
+    let dir = dir();
+    for turn in ["first", "second"] {
+        let out = check(dir.path(), &["demo", "--shop"], 0);
+        assert!(out.contains("version_conflict") && out.trim_end().ends_with(LAST_WORDS), "{turn}: {out}");
+    }
+    check(&dir.path().join(".allsource-demo"), &["verify", "--data", "."], 0);
+}
+
+#[test]
+fn the_demo_plays_on_a_history() {
+    let dir = dir();
+    let commit = |n: usize| {
+        let content = "line\n".repeat(n * 3 + 1);
+        format!(
+            "commit refs/heads/main\ncommitter Ann <ann@example.org> {} +0000\ndata 7\nchange\n\n\
+             M 100644 inline src/file{}.rs\ndata {}\n{content}\n",
+            1_700_000_000 + n * 1_000,
+            n % 3,
+            content.len()
+        )
+    };
+    let history: String = (0..60).map(commit).collect();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(dir.path()).args(arguments).stdin(Stdio::piped()).stderr(Stdio::null());
+        git.spawn().expect("git")
+    };
+    assert!(git(&["init", "-q", "-b", "main"]).wait().expect("git").success());
+    let mut import = git(&["fast-import", "--quiet"]);
+    import.stdin.take().expect("a pipe").write_all(history.as_bytes()).expect("written");
+    assert!(import.wait().expect("git").success());
+    let out = check(dir.path(), &["demo"], 0);
+    assert!(out.contains("commit.created") && out.trim_end().ends_with(LAST_WORDS), "{out}");
+}
