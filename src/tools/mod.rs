@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** knows no protocol. A tool takes a JSON object and gives a JSON object.
 
+mod advice;
 mod answer;
 mod append_events;
 mod argument;
@@ -14,6 +15,7 @@ mod budget;
 mod call;
 mod cursor;
 mod fields;
+mod get_query_advice;
 mod get_entity_state;
 mod operations;
 #[cfg(test)]

@@ -1,0 +1,77 @@
+//! The craft of event stores, in short sections that are told where they apply.
+//!
+//! A page begins with a line `applies: tag, tag`: names of use cases, and tags of pitfalls.
+
+use super::pitfalls::Pitfall;
+use super::question::UseCase;
+
+/// The most sections in an answer.
+const SECTIONS_MAX: usize = 2;
+
+const PAGES: [&str; 9] = [
+    include_str!("../../../prompts/advice/two_times.md"),
+    include_str!("../../../prompts/advice/actors.md"),
+    include_str!("../../../prompts/advice/large_payloads.md"),
+    include_str!("../../../prompts/advice/stream_design.md"),
+    include_str!("../../../prompts/advice/versioning.md"),
+    include_str!("../../../prompts/advice/causes.md"),
+    include_str!("../../../prompts/advice/compliance.md"),
+    include_str!("../../../prompts/advice/projections.md"),
+    include_str!("../../../prompts/advice/idempotency.md"),
+];
+
+/// The sections that apply, those that the data itself calls for first.
+pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall]) -> Vec<&'static str> {
+    let mut scored: Vec<(usize, &str)> = PAGES
+        .iter()
+        .filter_map(|page| {
+            let (tags, text) = parts(page)?;
+            let named = tags.split(", ").filter(|tag| *tag == use_case.name()).count();
+            let shown =
+                pitfalls.iter().filter(|pitfall| tags.split(", ").any(|tag| tag == pitfall.tag)).count();
+            Some((named + 2 * shown, text)).filter(|(score, _)| *score > 0)
+        })
+        .collect();
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    scored.into_iter().take(SECTIONS_MAX).map(|(_, text)| text).collect()
+}
+
+/// A page's tags and its text.
+fn parts(page: &str) -> Option<(&str, &str)> {
+    let (line, text) = page.split_once('\n')?;
+    Some((line.strip_prefix("applies: ")?, text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_says_when_it_applies_and_is_short() {
+        const TAGS: [&str; 17] = [
+            "audit_trail",
+            "user_analytics",
+            "debugging",
+            "compliance",
+            "performance_analysis",
+            "explore",
+            "no_actor",
+            "imported",
+            "out_of_order",
+            "huge_entities",
+            "one_event_entities",
+            "absent_fields",
+            "mixed_kinds",
+            "large_payloads",
+            "rare_types",
+            "bursts",
+            "no_causes",
+        ];
+        for page in PAGES {
+            let (tags, text) = parts(page).expect("a first line that begins with applies:");
+            assert!(tags.split(", ").all(|tag| TAGS.contains(&tag)), "{tags}");
+            assert!(text.starts_with("**"), "{text}");
+            assert!(text.split_whitespace().count() <= 90, "{text}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! *How should this question be asked of this store?* A plan of calls that can be sent as they are, what to beware of,
+//! and the craft behind it, made of the store's own names.
+//!
+//! A question goes: words → [`UseCase`] and the types and fields it names ([`question`]) → [`plans`] over [`facts`] →
+//! [`pitfalls`] and [`craft`], chosen by what the data shows.
+//!
+//! **Invariant:** pure over a [`Profile`]: the same store and question give the same advice. Every call names a tool of
+//! the table and only names that are stored.
+
+mod craft;
+mod facts;
+mod pitfalls;
+mod plans;
+mod question;
+
+pub(crate) use facts::Facts;
+pub(crate) use plans::PlanStep;
+pub(crate) use question::{Question, UseCase};
+
+/// The most calls in a plan.
+const PLAN_MAX: usize = 6;
+
+/// What is advised.
+pub(crate) struct Advice {
+    /// The calls, in the order in which to send them.
+    pub(crate) plan: Vec<PlanStep>,
+    /// What would lead to a wrong answer here.
+    pub(crate) pitfalls: Vec<String>,
+    /// Short sections of Markdown.
+    pub(crate) craft: Vec<&'static str>,
+}
+
+/// Advises on a question about the store behind `facts`.
+pub(crate) fn advise(facts: &Facts<'_>, question: &Question) -> Advice {
+    let mut plan: Vec<PlanStep> = Vec::new();
+    for step in plans::named(facts, question).into_iter().chain(plans::of(facts, question.use_case)) {
+        if step.is_offered() && plan.iter().all(|known| !known.is_same_call(&step)) {
+            plan.push(step);
+        }
+    }
+    plan.truncate(PLAN_MAX);
+    let pitfalls = pitfalls::of(facts, question.use_case);
+    let craft = craft::sections(question.use_case, &pitfalls);
+    Advice { plan, pitfalls: pitfalls.into_iter().map(|pitfall| pitfall.text).collect(), craft }
+}

@@ -1,0 +1,205 @@
+//! What is asked: a use case by its name, or by the words of a sentence.
+
+use crate::engine::{Profile, words};
+
+/// What an answer is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UseCase {
+    AuditTrail,
+    UserAnalytics,
+    Debugging,
+    Compliance,
+    PerformanceAnalysis,
+    /// None of these: find out what there is.
+    Explore,
+}
+
+impl UseCase {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::AuditTrail => "audit_trail",
+            Self::UserAnalytics => "user_analytics",
+            Self::Debugging => "debugging",
+            Self::Compliance => "compliance",
+            Self::PerformanceAnalysis => "performance_analysis",
+            Self::Explore => "explore",
+        }
+    }
+}
+
+/// Beginnings of words that speak for a use case.
+const SIGNS: [(UseCase, &[&str]); 5] = [
+    (
+        UseCase::Debugging,
+        &[
+            "bug",
+            "debug",
+            "error",
+            "fail",
+            "wrong",
+            "crash",
+            "broken",
+            "break",
+            "cause",
+            "why",
+            "incident",
+            "investigat",
+            "exception",
+            "stuck",
+            "missing",
+            "attack",
+            "threat",
+            "suspicious",
+            "anomal",
+            "root",
+        ],
+    ),
+    (
+        UseCase::Compliance,
+        &[
+            "complian", "comply", "gdpr", "sox", "hipaa", "pci", "polic", "regulat", "legal", "privacy",
+            "personal", "pii", "rule", "violat", "breach", "proof", "prove", "four",
+        ],
+    ),
+    (
+        UseCase::AuditTrail,
+        &[
+            "audit",
+            "who",
+            "histor",
+            "trail",
+            "trace",
+            "approv",
+            "respons",
+            "chang",
+            "timeline",
+            "provenance",
+            "accountab",
+        ],
+    ),
+    (
+        UseCase::PerformanceAnalysis,
+        &[
+            "slow",
+            "fast",
+            "perform",
+            "latenc",
+            "throughput",
+            "duration",
+            "bottleneck",
+            "peak",
+            "load",
+            "wait",
+            "long",
+            "delay",
+            "volume",
+            "burst",
+            "spike",
+            "speed",
+            "capacity",
+        ],
+    ),
+    (
+        UseCase::UserAnalytics,
+        &[
+            "user",
+            "custom",
+            "funnel",
+            "conver",
+            "retention",
+            "cohort",
+            "engag",
+            "churn",
+            "activ",
+            "behav",
+            "popular",
+            "segment",
+            "journey",
+            "drop",
+            "visitor",
+            "adoption",
+        ],
+    ),
+];
+
+/// Words that say nothing about a store.
+const EMPTY_WORDS: [&str; 36] = [
+    "the", "and", "for", "with", "that", "this", "what", "which", "when", "where", "how", "many", "much",
+    "are", "was", "were", "from", "into", "over", "all", "any", "our", "has", "have", "did", "does", "most",
+    "event", "events", "find", "show", "get", "type", "entity", "entities", "data",
+];
+
+/// A question, understood.
+pub(crate) struct Question {
+    pub(crate) use_case: UseCase,
+    /// It was not given by its name.
+    pub(crate) is_free: bool,
+    /// Indexes into the profile's types that the words name.
+    pub(crate) types: Vec<usize>,
+    /// Paths of fields that the words name, with the index of their type.
+    pub(crate) fields: Vec<(usize, String)>,
+}
+
+/// The most types and the most fields that are taken from the words.
+const NAMED_MAX: usize = 2;
+
+impl Question {
+    /// Understands a use case or a sentence, with more words as context.
+    pub(crate) fn new(use_case: &str, context: &str, profile: &Profile) -> Self {
+        let known = SIGNS.iter().map(|(known, _)| *known).chain([UseCase::Explore]);
+        let wanted = words(use_case).join("_");
+        let named = known.into_iter().find(|known| known.name() == wanted);
+        let asked = if named.is_some() { words(context) } else { words(&format!("{use_case} {context}")) };
+        let score = |signs: &[&str]| {
+            asked.iter().filter(|word| signs.iter().any(|sign| word.starts_with(sign))).count()
+        };
+        let mut best = (UseCase::Explore, 0);
+        for (use_case, signs) in SIGNS {
+            if score(signs) > best.1 {
+                best = (use_case, score(signs));
+            }
+        }
+        let telling: Vec<&str> = asked
+            .iter()
+            .map(String::as_str)
+            .filter(|word| word.chars().count() > 2 && !EMPTY_WORDS.contains(word))
+            .collect();
+        let (types, fields) = names_in(&telling, profile);
+        Self { use_case: named.unwrap_or(best.0), is_free: named.is_none(), types, fields }
+    }
+}
+
+fn names_in(telling: &[&str], profile: &Profile) -> (Vec<usize>, Vec<(usize, String)>) {
+    let said = |name: &str| {
+        let parts = words(name);
+        telling.iter().filter(|word| parts.iter().any(|part| is_same(part, word))).count()
+    };
+    let mut types: Vec<(usize, usize)> = profile
+        .types
+        .iter()
+        .enumerate()
+        .map(|(index, one)| (said(one.event_type.as_str()), index))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut fields: Vec<(usize, usize, String)> = Vec::new();
+    for (index, one) in profile.types.iter().enumerate() {
+        for field in &one.fields {
+            let count = said(field.name());
+            if count > 0 && fields.iter().all(|(_, _, path)| *path != field.path) {
+                fields.push((count, index, field.path.clone()));
+            }
+        }
+    }
+    fields.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    (
+        types.into_iter().take(NAMED_MAX).map(|(_, index)| index).collect(),
+        fields.into_iter().take(NAMED_MAX).map(|(_, index, path)| (index, path)).collect(),
+    )
+}
+
+/// The same word, but for its ending: `payments` names `payment`, `cancelled` names `cancel`.
+fn is_same(part: &str, word: &str) -> bool {
+    let (short, long) = if part.len() < word.len() { (part, word) } else { (word, part) };
+    part == word || (short.chars().count() >= 4 && long.starts_with(short))
+}
