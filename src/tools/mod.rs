@@ -123,6 +123,7 @@ pub static TOOLS: &[Tool] = &[
     query_events::TOOL,
     get_entity_state::TOOL,
     append_events::TOOL,
+    get_query_advice::TOOL,
 ];
 
 /// Calls the tool with that name; an unknown name is an error that lists the names there are.
