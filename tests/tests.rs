@@ -14,4 +14,5 @@ mod machines;
 mod callers;
 mod faults;
 mod kill;
+mod mcp;
 mod lessons;

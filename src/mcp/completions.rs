@@ -8,6 +8,7 @@ use super::uri;
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::event::quote;
+use crate::tools::workflows;
 
 /// Completes one argument. Whatever names no entity, type or branch has no completions, which is no mistake.
 pub(crate) fn complete(
@@ -16,17 +17,29 @@ pub(crate) fn complete(
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
     let argument = &request.argument;
-    let kind = match &request.r#ref {
-        Reference::Resource(template) => match (template.uri.as_str(), argument.name.as_str()) {
-            (uri::ENTITY, "entity_id") => Some("entity_id"),
-            (uri::TYPE, "event_type") => Some("event_type"),
-            _ => return Err(unknown(&template.uri, &argument.name)),
-        },
-        _ => None,
+    let (reference, is_known) = match &request.r#ref {
+        Reference::Resource(template) => {
+            let variable = matches!(
+                (template.uri.as_str(), argument.name.as_str()),
+                (uri::ENTITY, "entity_id") | (uri::TYPE, "event_type")
+            );
+            (template.uri.as_str(), variable)
+        }
+        Reference::Prompt(prompt) => {
+            let mut arguments =
+                workflows().iter().filter(|one| one.name == prompt.name).flat_map(|one| one.arguments);
+            (prompt.name.as_str(), arguments.any(|known| known.name == argument.name))
+        }
+        other => (other.reference_type(), false),
     };
-    let values = match kind {
-        Some(kind) => names(host, caller, kind, &argument.value)?,
-        None => Vec::new(),
+    if !is_known {
+        let message =
+            format!("there is no argument {} of {} to complete", quote(&argument.name), quote(reference));
+        return Err(ErrorData::invalid_params(message, None));
+    }
+    let values = match argument.name.as_str() {
+        kind @ ("entity_id" | "event_type" | "branch") => names(host, caller, kind, &argument.value)?,
+        _ => Vec::new(),
     };
     let has_more = values.len() > CompletionInfo::MAX_VALUES;
     let values = values.into_iter().take(CompletionInfo::MAX_VALUES).collect();
@@ -44,9 +57,4 @@ fn names(host: &Host, caller: &Caller, kind: &str, prefix: &str) -> Result<Vec<S
         .map_err(|error| ErrorData::internal_error(format!("failed to complete: {error}"), None))?;
     let values = found.get("values").and_then(Value::as_array).cloned().unwrap_or_default();
     Ok(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-}
-
-fn unknown(reference: &str, argument: &str) -> ErrorData {
-    let message = format!("there is no argument {} of {} to complete", quote(argument), quote(reference));
-    ErrorData::invalid_params(message, None)
 }

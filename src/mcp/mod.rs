@@ -9,6 +9,7 @@
 
 mod completions;
 mod lines;
+mod prompts;
 mod resources;
 mod server;
 mod stdio;

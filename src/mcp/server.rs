@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::surface::Surface;
-use super::{completions, resources};
+use super::{completions, prompts, resources};
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::event::{nearest, quote};
@@ -30,12 +31,16 @@ pub(crate) struct Server {
     host: Arc<Host>,
     surface: Surface,
     tools: Vec<Tool>,
+    instructions: String,
 }
 
 impl Server {
     pub(crate) fn new(host: Arc<Host>, surface: Surface) -> Self {
         let tools = surface.listed().map(describe).collect();
-        Self { host, surface, tools }
+        // What the owner of a damaged store says comes first in the agent's mind too.
+        let warnings = host.warnings().into_iter().map(|warning| format!("\n\nWarning: {warning}"));
+        let instructions = tools::INSTRUCTIONS.trim_end().to_owned() + &warnings.collect::<String>();
+        Self { host, surface, tools, instructions }
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
@@ -72,12 +77,18 @@ impl Server {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_resources().enable_completions().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .enable_completions()
+            .build();
         let allsource = Implementation::new("allsource", env!("CARGO_PKG_VERSION"))
             .with_title("AllSource")
             .with_description(env!("CARGO_PKG_DESCRIPTION"));
-        ServerConfig::new(capabilities).with_server_info(allsource)
+        ServerConfig::new(capabilities)
+            .with_server_info(allsource)
+            .with_instructions(self.instructions.as_str())
     }
 
     async fn list_tools(
@@ -107,6 +118,25 @@ impl ServerHandler for Server {
             }
         });
         Ok(result.await?.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let prompt =
+            self.ask(&context, move |host, caller| prompts::get(host, caller, &request.name, arguments));
+        Ok(prompt.await??.into())
     }
 
     async fn list_resources(
@@ -151,8 +181,9 @@ impl ServerHandler for Server {
         let reason = match request.method.as_str() {
             "tools/call" => request.params_as::<CallToolRequestParams>().err(),
             "completion/complete" => request.params_as::<CompleteRequestParams>().err(),
+            "prompts/get" => request.params_as::<GetPromptRequestParams>().err(),
             "resources/read" => request.params_as::<ReadResourceRequestParams>().err(),
-            "tools/list" | "resources/list" | "resources/templates/list" => {
+            "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => {
                 request.params_as::<PaginatedRequestParams>().err()
             }
             method => {

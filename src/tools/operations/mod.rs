@@ -1,7 +1,7 @@
 //! *What does the command line need that no agent may see?* Bulk work and completions, with a tool's shape: JSON
 //! object in, JSON object out, so that they pass through the door between processes like a tool call.
 //!
-//! Useful for: import, export, verify, completions. Not for: anything with a budget, pages or next steps.
+//! Useful for: import, export, verify, completions, prompts. Not for: anything with a budget, pages or next steps.
 //!
 //! Payloads and metadata travel as text (`"payload": "{\"a\":1}"`), so that the bytes arrive as they came.
 //!
@@ -12,6 +12,7 @@
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
 //! | `verify` | – | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position`, `reason`} |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
+//! | `prompt` | `name`, `arguments`? {} | `text` |
 //!
 //! **Invariant:** permission to write is checked as for tools.
 
@@ -19,6 +20,7 @@ mod append_batch;
 mod complete;
 mod export_page;
 mod known_keys;
+mod prompt;
 mod verify;
 
 use super::Object;
@@ -41,6 +43,7 @@ pub static OPERATIONS: &[Operation] = &[
     export_page::OPERATION,
     verify::OPERATION,
     complete::OPERATION,
+    prompt::OPERATION,
 ];
 
 /// Performs the operation with that name.
