@@ -104,8 +104,8 @@ fn a_call_is_answered_with_an_object_and_its_mirror() {
     in_both_eras(&[], |client| {
         let stats = client.done("quick_stats", json!({}));
         assert_eq!(stats["counts"]["events"], 3, "{stats}");
-        let state = client.done("get_entity_state", json!({"entity_id": "order-1"}));
-        assert_eq!(state["state"], json!({"total": 10, "paid": true}));
+        let order = client.done("get_entity_state", json!({"entity_id": "order-1"}));
+        assert_eq!(order["state"], json!({"total": 10, "paid": true}));
     });
 }
 

@@ -148,7 +148,9 @@ impl Client {
 
     /// Calls a tool and gives the result, in which the text must mirror the object.
     pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        let answer = self.ask("tools/call", json!({"name": tool, "arguments": arguments}));
+        let mut params = json!({"name": tool});
+        params["arguments"] = arguments;
+        let answer = self.ask("tools/call", params);
         let result = answer["result"].clone();
         assert_eq!(result["content"][0]["text"], json!(result["structuredContent"].to_string()), "{answer}");
         result
