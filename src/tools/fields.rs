@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::table::leaves;
-use crate::engine::{Stretch, Tally, View};
+use crate::engine::{Stretch, Tally, View, Wish};
 use crate::error::Result;
-use crate::event::{NamePattern, Position};
-use crate::store::Order;
+use crate::event::{NamePattern, Position, Timestamp};
+use crate::store::{Order, Snapshot};
 
 /// The types looked at, most frequent first.
 const TYPES_MAX: usize = 24;
@@ -16,6 +16,16 @@ const TYPES_MAX: usize = 24;
 const EVENTS_PER_TYPE: usize = 4;
 /// The most paths that are kept.
 const PATHS_MAX: usize = 2_000;
+
+/// The paths in the payloads of everything there is, most common first.
+///
+/// # Errors
+/// `Corrupt` when stored bytes are not what was written.
+pub(crate) fn every_field(snapshot: &Snapshot) -> Result<Vec<(String, String)>> {
+    let types = snapshot.stats()?.event_types.into_iter().map(|one| (one.event_type, one.count)).collect();
+    let view = Wish::default().over(snapshot.clone(), Timestamp::default())?;
+    fields(&view, &Tally { types, ..Tally::default() })
+}
 
 /// The paths in the payloads of a view, most common first, each with the JSON types seen there (`number|null`).
 ///

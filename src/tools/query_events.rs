@@ -83,6 +83,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
                 reply.matched = matched(call, &view, &stretch, &found)?;
             }
             rows.paging = Some(paging);
+            call.warn_of_unknown_paths(&mut reply, &view, &found.events)?;
         }
         None if found.timed_out => reply.next_cursor = paging.after(0, 0),
         None if call.cursor.is_none() => call.explain_nothing(&mut reply, &view)?,
@@ -358,6 +359,23 @@ mod tests {
         }
         let nothing = Shop::empty().ask("query_events", &json!({}));
         assert_eq!(nothing["matched"]["count"], 0);
+    }
+
+    #[test]
+    fn a_path_that_no_event_has_is_warned_of() {
+        let shop = Shop::with_orders();
+        for (condition, warned) in [
+            ("payload.totl = 30", true),
+            ("payload.totl IS NULL", true),
+            ("payload.total = 31", false),
+            ("payload.customer IS NULL", false),
+            ("payload IS NOT NULL", false),
+            ("payload.customer.id.x = 1", false),
+        ] {
+            let answer = shop.ask("query_events", &json!({"where": [condition], "limit": 2}));
+            let warnings = answer["warnings"].to_string();
+            assert_eq!(warnings.contains("nearest: \\\"payload.total\\\""), warned, "{condition}: {answer}");
+        }
     }
 
     #[test]

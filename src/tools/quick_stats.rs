@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::Reply;
 use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX};
 use super::call::Call;
-use super::fields::fields;
+use super::fields::{every_field, fields};
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
 use crate::engine::{Tally, View, tally};
@@ -149,8 +149,7 @@ fn put_section(
 
 /// The event types, payload paths and entities whose names are nearest to the words.
 fn find(call: &Call<'_>, view: &View, stats: &StoreStats, words: &str) -> Result<Object> {
-    let counted = counted_by_index(stats);
-    let paths = fields(view, &counted)?;
+    let paths = every_field(&view.snapshot)?;
     let types = || stats.event_types.iter().map(|one| one.event_type.as_str());
     // Each word counts for itself, the whole phrase first.
     let mut terms = vec![words];
