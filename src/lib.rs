@@ -81,3 +81,8 @@ pub mod mcp;
 pub mod cli;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,7 @@
 )]
 
 mod tidy;
+mod readme;
 mod cli;
 mod processes;
 mod surface;

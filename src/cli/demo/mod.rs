@@ -114,15 +114,18 @@ fn fill(history: Option<&Repository>, dir: &Path, caller: &Caller, stage: &mut S
 }
 
 fn farewell(dir: &Path, stage: &mut Stage<'_, '_>) -> Ended<()> {
-    let dir = dir.display();
+    let program = std::env::args().next().unwrap_or_else(|| "allsource".to_owned());
+    let (exe, place) =
+        (std::env::current_exe().unwrap_or_default(), std::path::absolute(dir).unwrap_or_default());
+    let (exe, place, dir) = (exe.display(), place.display(), dir.display());
     stage.scene("The end, and a beginning")?;
     stage.totals()?;
     stage.say(&format!("The store stays in {dir}. Go on with it:"))?;
     for (command, about) in [
-        (format!("allsource stats --data {dir}"), "what is in there"),
-        (format!("allsource query --data {dir} --limit 10"), "the latest events"),
-        (format!("allsource verify --data {dir}"), "prove that every byte is as it was written"),
-        (format!("claude mcp add allsource -- allsource mcp --data \"$PWD/{dir}\""), "give it to your agent"),
+        (format!("{program} stats --data {dir}"), "what is in there"),
+        (format!("{program} query --data {dir} --limit 10"), "the latest events"),
+        (format!("{program} verify --data {dir}"), "prove that every byte is as it was written"),
+        (format!("claude mcp add allsource -- {exe} mcp --data {place}"), "give it to your agent"),
     ] {
         stage.say(&format!("  {command}   # {about}"))?;
     }

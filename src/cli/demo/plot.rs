@@ -197,9 +197,15 @@ impl Act<'_, '_, '_> {
     fn ask(&mut self, plot: &Plot) -> Ended<Vec<Reply>> {
         self.stage.scene("4 · It asks a question")?;
         self.stage.say(plot.question)?;
-        let mut pages = vec![self.call("query_events", &plot.query)?];
+        let mut page = self.call("query_events", &plot.query)?;
+        if most_frequent(std::slice::from_ref(&page)).is_none() {
+            self.stage.say("None; the answer says how to go on:")?;
+            let (tool, arguments) = next_step(&page)?;
+            page = self.call(&tool, &arguments)?;
+        }
         self.stage.say(plot.finding)?;
-        let next = pages.last().and_then(|page| page.body.get("next_cursor")).cloned();
+        let next = page.body.get("next_cursor").cloned();
+        let mut pages = vec![page];
         if let Some(cursor) = next {
             pages.push(self.call("query_events", &json!({"cursor": cursor}))?);
         }
@@ -240,14 +246,20 @@ impl Act<'_, '_, '_> {
         let current = current.ok_or_else(nothing_found)?;
         self.stage
             .say("The answer carries the current version, and the call that shows what came in between:")?;
-        let step = refused.body.get("next_steps").and_then(|steps| steps.get(0));
-        let step = step.and_then(|step| Some((step.get("tool")?.as_str()?, step.get("arguments")?)));
-        let (tool, arguments) = step.ok_or_else(nothing_found)?;
-        self.call(tool, arguments)?;
+        let (tool, arguments) = next_step(&refused)?;
+        self.call(&tool, &arguments)?;
         self.stage.say(plot.amended.why)?;
         self.call("append_events", &append(entity, &plot.amended, Some(current)))?;
         Ok(())
     }
+}
+
+/// The call that an answer offers first.
+fn next_step(reply: &Reply) -> Ended<(String, Value)> {
+    let step = reply.body.get("next_steps").and_then(|steps| steps.get(0));
+    let step =
+        step.and_then(|step| Some((step.get("tool")?.as_str()?.to_owned(), step.get("arguments")?.clone())));
+    step.ok_or_else(|| nothing_found().into())
 }
 
 fn append(entity: &str, note: &Note, expected: Option<u64>) -> Value {

@@ -107,7 +107,7 @@ impl<'s, 't> Stage<'s, 't> {
             Value::Array(items) if value.to_string().len() > LINE_CHARS_MAX => {
                 self.line(&format!("{name}:"))?;
                 for item in items.iter().take(ROWS_MAX) {
-                    self.line(&cut(&format!("  {}", flat(item)), LINE_CHARS_MAX))?;
+                    self.line(&cut(&format!("  {}", gist(item)), LINE_CHARS_MAX))?;
                 }
                 self.left_out(items.len(), "items")
             }
@@ -182,6 +182,15 @@ impl<'s, 't> Stage<'s, 't> {
             Style::Yellow => "33",
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// An item on one line; a call with its reason before it.
+fn gist(item: &Value) -> String {
+    let text = |name: &str| item.get(name).and_then(Value::as_str);
+    match (text("tool"), text("why"), item.get("arguments")) {
+        (Some(tool), Some(why), Some(arguments)) => flat(&Value::from(format!("{why}: {tool} {arguments}"))),
+        _ => flat(item),
     }
 }
 
