@@ -14,6 +14,7 @@ mod surface;
 mod machines;
 mod callers;
 mod faults;
+mod formats;
 mod kill;
 mod mcp;
 mod lessons;

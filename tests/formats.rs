@@ -1,0 +1,120 @@
+//! A store that a released version wrote opens, with exactly what was put in.
+//!
+//! `tests/formats/vN` is such a store and `tests/formats/vN.jsonl` what it holds. The newest one is also what this
+//! version writes, byte for byte. Whoever changes the format adds a folder, and never touches an old one:
+//! `UPDATE_FORMATS=1 cargo test formats` writes the newest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use allsource::event::{Event, Filter, Json};
+use allsource::store::disk::RealDisk;
+use allsource::store::{Durability, Mode, Options, Store};
+use serde_json::{Value, json};
+
+use crate::machines::faulty_disk::FaultyDisk;
+use crate::machines::ledger::read_all;
+use crate::machines::scratch;
+use crate::machines::workload::{Shape, Workload, small_options};
+
+const NEWEST: u32 = 1;
+
+fn folder(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/formats/v{version}"))
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder of a store") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.file_name().is_some_and(|name| name != "LOCK") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in files(from) {
+        let copy = to.join(file.strip_prefix(from).expect("below the folder"));
+        fs::create_dir_all(copy.parent().expect("below the folder")).expect("a folder can be made");
+        fs::copy(file, copy).expect("a file can be copied");
+    }
+}
+
+/// One line for each event, with all of its fields.
+fn lines(store: &Store) -> String {
+    let line = |event: &Event| {
+        let payload: Value = serde_json::from_str(event.payload.as_str()).expect("JSON");
+        let line = json!({
+            "position": event.position.get(), "version": event.version.get(), "event_id": event.event_id.to_string(),
+            "entity_id": event.entity_id.as_str(), "event_type": event.event_type.as_str(),
+            "timestamp": event.timestamp.as_micros(), "recorded_at": event.recorded_at.as_micros(),
+            "payload": payload, "metadata": event.metadata.as_ref().map(Json::to_value),
+        });
+        format!("{line}\n")
+    };
+    read_all(&store.snapshot(), &Filter::default()).expect("readable").iter().map(line).collect()
+}
+
+/// The store that stands for the present format: every kind of append, several log files, indexes.
+fn write(dir: &Path) {
+    let disk = FaultyDisk::over(dir.parent().expect("below a scratch folder"));
+    let workload = Workload {
+        seed: 4,
+        appends: 40,
+        shape: Shape::Mixed,
+        durability: Durability::Fsync,
+        planted_bug: None,
+    };
+    workload.run(&disk, dir).expect("a healthy disk");
+}
+
+fn logs(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    let named = |path: PathBuf| {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        (name, fs::read(path).expect("a readable file"))
+    };
+    files(dir).into_iter().filter(is_log).map(named).collect()
+}
+
+#[test]
+fn every_released_format_opens_with_what_was_put_in() {
+    for version in 1..=NEWEST {
+        let root = scratch();
+        let dir = root.path().join("store");
+        copy(&folder(version), &dir);
+        let expected = fs::read_to_string(folder(version).with_extension("jsonl")).expect("what it holds");
+        for mode in [Mode::Read, Mode::Write, Mode::Read] {
+            let options = Options { mode, ..small_options(Arc::new(RealDisk), 1) };
+            let store = Store::open(&dir, options).expect("an old store opens");
+            assert_eq!(lines(&store), expected, "v{version}");
+            assert!(store.verify().expect("verify runs").damage.is_empty(), "v{version}");
+        }
+    }
+}
+
+#[test]
+fn the_newest_format_is_what_this_version_writes() {
+    let root = scratch();
+    let dir = root.path().join("store");
+    write(&dir);
+    let newest = folder(NEWEST);
+    if std::env::var_os("UPDATE_FORMATS").is_some() {
+        drop(fs::remove_dir_all(&newest));
+        copy(&dir, &newest);
+        let options = Options { mode: Mode::Read, ..small_options(Arc::new(RealDisk), 1) };
+        let store = Store::open(&dir, options).expect("a store that was just written");
+        fs::write(newest.with_extension("jsonl"), lines(&store)).expect("the folder is writable");
+    }
+    for ((name, expected), (other, found)) in logs(&newest).iter().zip(logs(&dir)) {
+        assert_eq!(*name, other);
+        assert!(*expected == found, "log file {name} is no longer written as in the newest format");
+    }
+    assert_eq!(logs(&newest).len(), logs(&dir).len());
+}
