@@ -3,9 +3,13 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use allsource::clock::SystemClock;
+use allsource::engine::{Caller, Engine};
 use allsource::event::{EventDraft, Filter, NamePattern, Timestamp};
 use allsource::store::{Append, Durability, Options, Order, Scan, ScanLimits, Store};
+use allsource::tools::{self, Object};
 use criterion::Criterion;
+use serde_json::json;
 
 use crate::limit::copy;
 use crate::report::{print_times, time};
@@ -99,8 +103,26 @@ pub fn measure(criterion: &mut Criterion) {
     page(criterion, &store, "read/entity, 10 events", EVENTS_PER_ENTITY, move || of_entity(entity()));
     page(criterion, &store, "read/type, limit 100", 100, move || of_type(event_type()));
     page(criterion, &store, "read/time range, limit 100", 100, move || of_time(moment()));
+    state(criterion, &store);
     drop(store);
     open(criterion, dir.path());
+}
+
+/// The state of an entity as an agent gets it: arguments decoded, ten events folded, the answer built.
+fn state(criterion: &mut Criterion, store: &Store) {
+    let engine = Engine::new(store.clone(), SystemClock::shared());
+    let mut entity = spread(ENTITIES);
+    let arguments = || {
+        let arguments = json!({"entity_id": format!("entity-{}", entity())});
+        arguments.as_object().expect("an object").clone()
+    };
+    let ask = |arguments: Object| {
+        let answer = tools::call(&engine, "get_entity_state", &arguments, &Caller::default());
+        assert!(!answer.is_error);
+        drop(black_box(answer));
+    };
+    let mut times = time(criterion, "state of an entity, 10 events", arguments, ask);
+    print_times("state of an entity, 10 events", &mut times, copy(10 * 300), "copying as many bytes");
 }
 
 /// Opening proves the newest log file, so its limit is reading that much memory once.

@@ -164,7 +164,8 @@ impl FaultyDisk {
     /// Writes the disk that a power cut leaves into the empty directory `into`: seed 0 loses all that was not synced,
     /// seed 1 keeps it, every other keeps, loses or tears each change on its own.
     pub fn cut_power(&self, seed: u64, into: &Path) {
-        power_cut::leave(&self.state().record, seed, into);
+        let state = self.state();
+        power_cut::leave(&state.record, seed, state.calls.len() as u64, into);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

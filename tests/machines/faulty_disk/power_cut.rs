@@ -22,11 +22,12 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(seed: u64) -> Self {
+    /// The same for the same seed and moment, so that a finding comes again.
+    fn of(seed: u64, moment: u64) -> Self {
         match seed {
             0 => Self::LoseAll,
             1 => Self::KeepAll,
-            _ => Self::Dice(SeededIds::new(seed.wrapping_mul(0x9e37_79b9))),
+            _ => Self::Dice(SeededIds::new(moment << 32 | seed)),
         }
     }
 
@@ -45,9 +46,9 @@ fn below(dice: &SeededIds, end: usize) -> usize {
     usize::try_from(dice.next_u64() % (end.max(1) as u64)).expect("a number below a usize")
 }
 
-/// Writes the disk that the power cut of this `seed` leaves into `into`, which is empty.
-pub fn leave(record: &Record, seed: u64, into: &Path) {
-    let fate = Fate::of(seed);
+/// Writes the disk that the power cut of this `seed` and moment leaves into `into`, which is empty.
+pub fn leave(record: &Record, seed: u64, moment: u64, into: &Path) {
+    let fate = Fate::of(seed, moment);
     let mut names = record.durable_names.clone();
     for change in record.pending_names.iter().filter(|_| fate.keeps()) {
         change.apply(&mut names);
