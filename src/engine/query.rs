@@ -12,8 +12,8 @@ use crate::store::{Order, Scan, ScanLimits, ScanPlan, Snapshot};
 const SCAN_TIME_MAX: Duration = Duration::from_secs(2);
 /// The most payload bytes one page holds: 16 MiB.
 const PAGE_BYTES_MAX: usize = 16 << 20;
-/// How long a call goes on counting what did not fit into its page: 150 ms.
-const COUNT_TIME_MAX: Duration = Duration::from_millis(150);
+/// How long a call goes on counting what did not fit into its page: 500 ms.
+const COUNT_TIME_MAX: Duration = Duration::from_millis(500);
 /// The events counted at a time.
 const COUNT_STEP: usize = 4_096;
 
@@ -158,7 +158,7 @@ impl View {
     }
 
     /// How many events the view has, and whether that is all of them: from the indexes where they know, else counted
-    /// for at most 150 ms.
+    /// for at most 500 ms.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
