@@ -162,10 +162,7 @@ mod tests {
     #[test]
     fn different_stores_get_different_advice() {
         let plant = check(&plant(), &json!({"use_case": "performance_analysis"}));
-        says(
-            &plant,
-            &["boiler/1", "payload.celsius >=", "bytes on average", "**Large payloads.**", "alone has"],
-        );
+        says(&plant, &["boiler/1", "payload.celsius >=", "bytes on average", "**Streams.**", "alone has"]);
         let shop = check(&Shop::with_orders(), &json!({"use_case": "audit_trail"}));
         says(&shop, &["order-", "nothing here says who acted", "**Who acted.**"]);
         assert!(!shop.to_string().contains("boiler"));

@@ -16,8 +16,9 @@ const DEPTH_MAX: usize = 6;
 const ELEMENTS_MAX: usize = 8;
 /// The most different values that are counted.
 const VALUES_MAX: usize = 600;
-/// Examples kept of each field.
+/// Examples kept of a field, and of one that is a category.
 const EXAMPLES_MAX: usize = 3;
+const CATEGORY_EXAMPLES_MAX: usize = 12;
 /// The most characters of an example.
 pub(super) const EXAMPLE_CHARS_MAX: usize = 40;
 
@@ -51,7 +52,7 @@ pub(crate) struct FieldProfile {
     pub(crate) share: f64,
     /// How many different values were seen.
     pub(crate) distinct: usize,
-    /// Some values, cut to 40 characters.
+    /// Some values, cut to 40 characters: three, or up to twelve of a category.
     pub(crate) examples: Vec<String>,
     /// What it seems to be for.
     pub(crate) role: Role,
@@ -178,13 +179,16 @@ impl Seen {
         }
         let is_new =
             self.values.len() < VALUES_MAX && self.values.insert(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
-        if is_new && self.examples.len() < EXAMPLES_MAX {
+        if is_new && self.examples.len() < CATEGORY_EXAMPLES_MAX {
             self.examples.push(text.chars().take(EXAMPLE_CHARS_MAX).collect());
         }
     }
 
     fn finish(mut self, documents: usize) -> FieldProfile {
         let role = self.role();
+        if role != Role::Category {
+            self.examples.truncate(EXAMPLES_MAX);
+        }
         self.numbers.sort_by(f64::total_cmp);
         let tenth = self.numbers.len() - self.numbers.len() / 10;
         let high = self.numbers.get(tenth.saturating_sub(1)).copied().filter(|_| role == Role::Amount);

@@ -129,7 +129,9 @@ impl Profile {
         let person = |field: &FieldProfile| {
             let words = words(field.name());
             let says = |one: &&str| words.iter().any(|word| word == one);
-            PERSONS.iter().position(|person| says(&person)).filter(|_| !field.examples.is_empty())
+            PERSONS.iter().position(|person| says(&person)).filter(|_| {
+                field.examples.iter().any(|value| value.chars().count() < field::EXAMPLE_CHARS_MAX)
+            })
         };
         let named = self.fields().into_iter().filter_map(|(_, field)| Some((person(field)?, field)));
         let best = named.min_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.share.total_cmp(&a.1.share)));

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::ast::Node;
+use super::ast::{Check, Literal, Node, Operator};
 use super::eval::Subject;
 use super::extract::Plan;
 use super::mistake::Mistake;
 use super::parser::{Moment, parse};
-use super::path::{Path, Root, Step};
+use super::path::{Column, Path, Root, Step};
 use crate::error::{Error, Result};
 use crate::event::limits::{CONDITION_CHARS_MAX, CONDITIONS_MAX};
 use crate::event::{Event, TimeZone, Timestamp};
@@ -31,6 +31,57 @@ struct Compiled {
 pub(super) struct Plans {
     pub(super) payload: Plan,
     pub(super) metadata: Plan,
+}
+
+/// What conditions say that an index can use: it must hold for every match, and more may have to.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    pub(super) entity_id: Option<String>,
+    pub(super) event_type: Option<String>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) as_of: Option<Timestamp>,
+}
+
+impl Bounds {
+    /// Takes what must hold for `node` to be true.
+    fn take(&mut self, node: &Node) {
+        let test = match node {
+            Node::And(nodes) => return nodes.iter().for_each(|node| self.take(node)),
+            Node::Or(_) | Node::Not(_) => return,
+            Node::Test(test) => test,
+        };
+        let earlier =
+            |known: Option<Timestamp>, time: Timestamp| Some(known.map_or(time, |known| known.min(time)));
+        match (&test.path, &test.check) {
+            (Path::Column(Column::EntityId), Check::Compare(Operator::Equal, Literal::Text(text))) => {
+                self.entity_id = Some(text.clone());
+            }
+            (Path::Column(Column::EventType), Check::Compare(Operator::Equal, Literal::Text(text))) => {
+                self.event_type = Some(text.clone());
+            }
+            (Path::Column(Column::Timestamp), Check::Compare(operator, Literal::Time(time))) => {
+                match operator {
+                    Operator::Greater | Operator::GreaterOrEqual => self.since = self.since.max(Some(*time)),
+                    Operator::Less => self.until = earlier(self.until, *time),
+                    Operator::LessOrEqual => self.as_of = earlier(self.as_of, *time),
+                    Operator::Equal => {
+                        self.since = self.since.max(Some(*time));
+                        self.as_of = earlier(self.as_of, *time);
+                    }
+                    Operator::NotEqual => {}
+                }
+            }
+            (
+                Path::Column(Column::Timestamp),
+                Check::Between { not: false, low: Literal::Time(low), high: Literal::Time(high) },
+            ) => {
+                self.since = self.since.max(Some(*low));
+                self.as_of = earlier(self.as_of, *high);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How often a mistake is corrected before the example gives up.
@@ -95,6 +146,13 @@ impl Conditions {
         let Some(compiled) = &self.0 else { return true };
         let subject = Subject::new(event, &compiled.plans);
         compiled.items.iter().all(|item| subject.holds(item) == Some(true))
+    }
+
+    /// What they say that an index can use.
+    pub(super) fn bounds(&self) -> Bounds {
+        let mut bounds = Bounds::default();
+        self.0.iter().flat_map(|compiled| &compiled.items).for_each(|item| bounds.take(item));
+        bounds
     }
 
     /// The places that the conditions name, each once.

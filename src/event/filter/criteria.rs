@@ -35,6 +35,28 @@ impl Filter {
             && self.as_of.is_none_or(|as_of| event.timestamp <= as_of)
             && self.conditions.hold(event)
     }
+
+    /// The same filter with what its conditions say of entity, type and time also said outside them, where an index
+    /// can use it; `None` when they say nothing of these.
+    pub(crate) fn narrowed(&self) -> Option<Self> {
+        let bounds = self.conditions.bounds();
+        let name = |known: &Option<NamePattern>, equal: Option<String>| {
+            known.clone().or(equal.map(NamePattern::Exact))
+        };
+        let narrowed = Self {
+            entity_id: name(&self.entity_id, bounds.entity_id),
+            event_type: name(&self.event_type, bounds.event_type),
+            since: self.since.max(bounds.since),
+            until: least(self.until, bounds.until),
+            as_of: least(self.as_of, bounds.as_of),
+            conditions: self.conditions.clone(),
+        };
+        (narrowed != *self).then_some(narrowed)
+    }
+}
+
+fn least(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
 }
 
 impl fmt::Display for Filter {
@@ -86,5 +108,39 @@ mod tests {
         let text = filter("payload.a==1   and not payload['b']  like \"x\"").to_string();
         assert_eq!(text, r#"entity_id="order-*" where="(payload.a = 1 AND NOT (payload.b LIKE 'x'))""#);
         assert_eq!(Filter::default().to_string(), "");
+    }
+
+    #[track_caller]
+    fn check_narrowed(condition: &str, expected: &str) {
+        let filter = Filter { entity_id: None, ..filter(condition) };
+        let narrowed = filter.narrowed().map(|narrowed| {
+            assert_eq!(narrowed.matches(&order_placed()), filter.matches(&order_placed()));
+            Filter { conditions: Conditions::default(), ..narrowed }.to_string()
+        });
+        assert_eq!(narrowed.unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn what_an_index_knows_is_taken_out_of_the_conditions() {
+        check_narrowed("entity_id = 'order-7' AND payload.amount > 5", "entity_id=\"order-7\"");
+        check_narrowed("(event_type = 'order.*')", "event_type=\"order.*\"".replace('*', "\\\\*").as_str());
+        check_narrowed(
+            "timestamp > '2011-10-01' AND timestamp < '2011-10-02' AND timestamp < '2011-10-03'",
+            "since=\"2011-10-01T00:00:00Z\" until=\"2011-10-02T00:00:00Z\"",
+        );
+        check_narrowed(
+            "timestamp BETWEEN '2011-10-01' AND '2011-10-02'",
+            "since=\"2011-10-01T00:00:00Z\" as_of=\"2011-10-02T00:00:00Z\"",
+        );
+        for condition in [
+            "entity_id = 'a' OR event_type = 'b'",
+            "NOT (entity_id = 'a')",
+            "entity_id <> 'a'",
+            "entity_id = 7",
+            "timestamp NOT BETWEEN '2011-10-01' AND '2011-10-02'",
+            "recorded_at > '2011-10-01'",
+        ] {
+            check_narrowed(condition, "");
+        }
     }
 }

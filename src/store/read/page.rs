@@ -10,6 +10,8 @@ use crate::store::snapshot::{Snapshot, read_candidate};
 /// One page of a scan.
 pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
     let started = snapshot.clock().elapsed();
+    let narrowed = scan.filter.narrowed().map(|filter| Scan { filter, ..scan.clone() });
+    let scan = narrowed.as_ref().unwrap_or(scan);
     let mut walk = Walk::new(snapshot, scan)?;
     let mut page = Page::default();
     if walk.is_empty() {

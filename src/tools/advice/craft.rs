@@ -8,32 +8,32 @@ use super::question::UseCase;
 /// The most sections in an answer.
 const SECTIONS_MAX: usize = 2;
 
+/// Of two that a use case calls for, the first is told.
 const PAGES: [&str; 9] = [
+    include_str!("../../../prompts/advice/compliance.md"),
     include_str!("../../../prompts/advice/two_times.md"),
     include_str!("../../../prompts/advice/actors.md"),
     include_str!("../../../prompts/advice/large_payloads.md"),
     include_str!("../../../prompts/advice/stream_design.md"),
     include_str!("../../../prompts/advice/versioning.md"),
     include_str!("../../../prompts/advice/causes.md"),
-    include_str!("../../../prompts/advice/compliance.md"),
     include_str!("../../../prompts/advice/projections.md"),
     include_str!("../../../prompts/advice/idempotency.md"),
 ];
 
-/// The sections that apply, those that the data itself calls for first.
+/// One section that the use case calls for, and one that the data calls for, by its first pitfall that has one.
 pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall]) -> Vec<&'static str> {
-    let mut scored: Vec<(usize, &str)> = PAGES
-        .iter()
-        .filter_map(|page| {
-            let (tags, text) = parts(page)?;
-            let named = tags.split(", ").filter(|tag| *tag == use_case.name()).count();
-            let shown =
-                pitfalls.iter().filter(|pitfall| tags.split(", ").any(|tag| tag == pitfall.tag)).count();
-            Some((named + 2 * shown, text)).filter(|(score, _)| *score > 0)
-        })
-        .collect();
-    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-    scored.into_iter().take(SECTIONS_MAX).map(|(_, text)| text).collect()
+    let with_tag = |tag: &'static str| {
+        let pages = PAGES.iter().filter_map(|page| parts(page));
+        pages.filter(move |(tags, _)| tags.split(", ").any(|known| known == tag)).map(|(_, text)| text)
+    };
+    let mut chosen: Vec<&str> = with_tag(use_case.name()).take(1).collect();
+    for text in pitfalls.iter().flat_map(|pitfall| with_tag(pitfall.tag)).chain(with_tag(use_case.name())) {
+        if chosen.len() < SECTIONS_MAX && !chosen.contains(&text) {
+            chosen.push(text);
+        }
+    }
+    chosen
 }
 
 /// A page's tags and its text.

@@ -194,6 +194,7 @@ fn causes(facts: &Facts<'_>, use_case: UseCase) -> Option<Pitfall> {
 fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent < 1.0 => "less than 1 %".to_owned(),
+        percent if percent > 99.5 => "nearly all".to_owned(),
         percent => format!("{percent:.0} %"),
     }
 }

@@ -324,12 +324,12 @@ fn history(facts: &Facts<'_>, why: &str) -> Option<PlanStep> {
 
 fn one_actor(facts: &Facts<'_>, why: &str) -> Option<PlanStep> {
     let actor = facts.profile.actor()?;
-    let condition = condition_on(actor);
+    let condition = Some(condition_on(actor)).filter(|condition| !condition.ends_with("IS NOT NULL"))?;
     let mut arguments = json!({"where": [condition], "limit": 20});
     if let (Some(lately), Some(object)) = (facts.lately(), arguments.as_object_mut()) {
         object.insert("since".to_owned(), lately.to_string().into());
     }
-    Some(PlanStep::new("query_events", arguments, format!("{why}; {} names who acted", quote(&actor.path))))
+    Some(PlanStep::new("query_events", arguments, format!("{why} (by {})", quote(&actor.path))))
 }
 
 fn recorded_late(facts: &Facts<'_>) -> Option<PlanStep> {
