@@ -9,6 +9,8 @@ use crate::store::{Append, Appended};
 
 /// The metadata member that only the server writes: who really sent the event.
 const CLIENT: &str = "$client";
+/// The most characters that are kept of a client's name, and of its version.
+const CLIENT_CHARS_MAX: usize = 64;
 
 impl Engine {
     /// Appends to `main` on behalf of `caller`:
@@ -54,9 +56,11 @@ fn check_writes(caller: &Caller) -> Result<()> {
     Err(Error::new(ErrorKind::Denied, "writes_denied", message).with("allowed_by", "--writes all"))
 }
 
+/// What a caller says of itself is kept, but not at any length: a stamp must not push metadata over its limit.
 fn client_stamp(caller: &Caller) -> Option<Value> {
-    let name = caller.client.as_deref()?;
-    Some(match caller.client_version.as_deref() {
+    let short = |text: &str| text.chars().take(CLIENT_CHARS_MAX).collect::<String>();
+    let name = short(caller.client.as_deref()?);
+    Some(match caller.client_version.as_deref().map(short) {
         Some(version) => json!({"name": name, "version": version}),
         None => json!({"name": name}),
     })

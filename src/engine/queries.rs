@@ -1,7 +1,8 @@
 //! Which query was that? Remembers the arguments behind each `query_id`, so that it can be refined and its pages go on
 //! in every process and after a restart.
 //!
-//! Kept 7 days and at most 8 MiB, oldest forgotten first, in `DIR/queries/`: up to eight files of 1 MiB, named by the
+//! Kept 7 days and at most 2 MiB, which a start reads in some 10 ms; oldest forgotten first. In `DIR/queries/` there are up
+//! to eight files of 256 KiB, named by the
 //! microsecond of their first line, each line `{"at": µs, "id": "q-…", "tool": "…", "arguments": {…}}`. It is a
 //! memory, not data: nothing is synced, what cannot be written is kept for this process only, and a torn line is passed
 //! over.
@@ -24,7 +25,7 @@ use crate::store::disk::{Disk, DiskFile};
 const KEPT_US: i64 = 7 * DAY_US;
 const DAY_US: i64 = 86_400_000_000;
 /// The most bytes in one file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 256 << 10;
 /// The most files.
 const FILES_MAX: usize = 8;
 /// The most queries held in memory; those of the oldest files go first.

@@ -14,8 +14,6 @@ use crate::store::{Scan, ScanLimits};
 
 /// Draws per event that is wanted, before the scan takes over.
 const DRAWS_PER_EVENT: usize = 30;
-/// The longest a scan for a sample takes: 1 s.
-const SCAN_TIME_MAX: Duration = Duration::from_secs(1);
 /// The events of one step of the scan.
 const SCAN_STEP: usize = 4_096;
 
@@ -28,14 +26,20 @@ pub(crate) struct Sample {
     pub scanned_to: Option<Position>,
 }
 
-/// At most `size` different events of the view.
+/// At most `size` different events of the view, looked for until the clock's elapsed time is `until`.
 ///
 /// # Errors
 /// `Corrupt` when stored bytes are not what was written.
-pub(crate) fn sample(view: &View, size: usize, random: &dyn IdSource, clock: &dyn Clock) -> Result<Sample> {
+pub(crate) fn sample(
+    view: &View,
+    size: usize,
+    random: &dyn IdSource,
+    clock: &dyn Clock,
+    until: Duration,
+) -> Result<Sample> {
     let mut sample = match drawn(view, size, random)? {
         Some(events) => Sample { events, scanned_to: None },
-        None => reservoir(view, size, random, clock)?,
+        None => reservoir(view, size, random, clock, until)?,
     };
     sample.events.sort_by_key(|event| event.position);
     Ok(sample)
@@ -63,13 +67,18 @@ fn drawn(view: &View, size: usize, random: &dyn IdSource) -> Result<Option<Vec<E
     Ok(None)
 }
 
-fn reservoir(view: &View, size: usize, random: &dyn IdSource, clock: &dyn Clock) -> Result<Sample> {
-    let started = clock.elapsed();
+fn reservoir(
+    view: &View,
+    size: usize,
+    random: &dyn IdSource,
+    clock: &dyn Clock,
+    until: Duration,
+) -> Result<Sample> {
     let mut kept: Vec<Event> = Vec::with_capacity(size);
     let mut met = 0_u64;
     let mut after = Position::ZERO;
     loop {
-        let left = SCAN_TIME_MAX.saturating_sub(clock.elapsed().saturating_sub(started));
+        let left = until.saturating_sub(clock.elapsed());
         let scan = Scan { filter: view.filter.clone(), after, ..Scan::default() };
         let limits = ScanLimits { events_max: SCAN_STEP, time_max: left, ..ScanLimits::default() };
         let page = view.snapshot.scan(&scan, &limits)?;

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Conditions;
 use crate::event::{
     EntityId, EventDraft, EventId, Expected, Filter, IdempotencyKey, Position, TimeZone, Timestamp, Version,
+    quote,
 };
 use crate::store::{Append, AppendCondition, Appended, Order, Scan, ScanLimits, Snapshot};
 
@@ -140,10 +141,22 @@ fn draft(item: &Object, now: Timestamp) -> Result<EventDraft> {
         draft = draft.with_event_id(EventId::new(id)?);
     }
     if let Some(time) = text("timestamp") {
-        draft =
-            draft.at(Timestamp::parse(time, now, TimeZone::UTC).map_err(|error| error.context("timestamp"))?);
+        draft = draft.at(when(time, now).map_err(|error| error.context("timestamp"))?);
     }
     Ok(draft)
+}
+
+/// A time that means the same whenever the call is sent: a repeated call must be the same call.
+fn when(time: &str, now: Timestamp) -> Result<Timestamp> {
+    let is_relative = time.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("now"));
+    if is_relative {
+        let message = format!(
+            "{} means another moment each time it is sent; write RFC 3339, or leave timestamp out for now",
+            quote(time)
+        );
+        return Err(Error::invalid("relative_timestamp", message));
+    }
+    Timestamp::parse(time, now, TimeZone::UTC)
 }
 
 fn expected(map: Option<&Object>) -> Result<Vec<(EntityId, Expected)>> {
@@ -326,6 +339,7 @@ mod tests {
                 "too_large",
             ),
             (json!([{"entity_id": "a", "event_type": "t", "metadata": {"$client": 1}}]), "reserved_metadata"),
+            (json!([{"entity_id": "a", "event_type": "t", "timestamp": "now-1h"}]), "relative_timestamp"),
             (json!([{"entity_id": "a", "kind": "t"}]), "unknown_argument"),
         ] {
             shop.refused("append_events", &json!({"branch": "main", "events": events}), code);

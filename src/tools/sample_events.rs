@@ -1,6 +1,7 @@
 //! `sample_events`: shows what events look like before anyone asks something precise.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::answer::Reply;
 use super::argument::{Argument, BUDGET, FILTER, FORMAT, Field, Kind};
@@ -17,6 +18,8 @@ const SAMPLE_MAX: i64 = 200;
 const SAMPLE_DEFAULT: usize = 10;
 /// The slices of a sample that is spread over time.
 const TIME_SLICES: usize = 10;
+/// The longest the search for a sample takes, all strata together: 1 s.
+const TIME_MAX: Duration = Duration::from_secs(1);
 
 const ARGUMENTS: &[Argument] = &[
     Argument::optional("sample_size", Kind::Integer { min: 1, max: SAMPLE_MAX }, "Events in the sample; 10"),
@@ -59,7 +62,8 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let size = call.arguments.count("sample_size").unwrap_or(SAMPLE_DEFAULT);
     let random = SeededIds::new(call.arguments.ordinal("seed").unwrap_or(0));
     let mut reply = Reply { head_position: Some(view.snapshot.head()), ..Reply::default() };
-    let mut draw = Draw { call, random, scanned_to: None };
+    let until = call.engine.clock().elapsed() + TIME_MAX;
+    let mut draw = Draw { call, random, until, scanned_to: None };
     let mut events = match draw.call.arguments.text("stratified_by") {
         Some("event_type") => draw.over_types(&view, size, &mut reply)?,
         Some("entity_id") => draw.over_entities(&view, size)?,
@@ -94,12 +98,14 @@ fn share(part: u64, whole: u64) -> f64 {
 struct Draw<'a, 'b> {
     call: &'a Call<'b>,
     random: SeededIds,
+    /// When the search for all strata together ends, in the clock's elapsed time.
+    until: Duration,
     scanned_to: Option<Position>,
 }
 
 impl Draw<'_, '_> {
     fn events(&mut self, view: &View, size: usize) -> Result<Vec<Event>> {
-        let sample = sample(view, size, &self.random, self.call.engine.clock().as_ref())?;
+        let sample = sample(view, size, &self.random, self.call.engine.clock().as_ref(), self.until)?;
         self.scanned_to = self.scanned_to.or(sample.scanned_to);
         Ok(sample.events)
     }

@@ -17,6 +17,12 @@ const ACCEPTED: &str = "write RFC 3339 such as 2011-10-01T00:38:44+02:00, a date
                         (s, m, h, d, w)";
 
 impl Timestamp {
+    /// Whether the time lies in the years 0001 to 9999, which RFC 3339 can write; an event's must.
+    #[must_use]
+    pub fn is_writable(self) -> bool {
+        WRITABLE_US.contains(&self.as_micros())
+    }
+
     /// Reads a time: RFC 3339 with any offset (`T` or a space between), without an offset in `zone`, a date
     /// (midnight in `zone`), `now`, or `now-7d`, `now+1h` (s, m, h, d, w; a day is 24 hours).
     ///

@@ -89,7 +89,16 @@ fn check_limits(append: &Append) -> Result<()> {
             format!("append {count} events: at most {BATCH_EVENTS_MAX} go into one batch; split it");
         return Err(Error::invalid("batch_too_large", message).with("events_max", BATCH_EVENTS_MAX));
     }
-    Ok(())
+    let times = append.events.iter().enumerate().filter_map(|(index, draft)| Some((index, draft.timestamp?)));
+    match times.into_iter().find(|(_, time)| !time.is_writable()) {
+        Some((index, time)) => {
+            let message = format!(
+                "append events[{index}]: its timestamp {time} lies outside the years 0001 to 9999; give another"
+            );
+            Err(Error::invalid("timestamp_out_of_range", message).with("index", index))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The distinct entities of the call, and for each event to be written which one it belongs to.
