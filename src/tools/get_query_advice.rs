@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::advice::{Facts, Question, advise};
+use super::advice::{Facts, PlanStep, Question, advise};
 use super::answer::Reply;
 use super::argument::{Argument, BRANCH, BUDGET, Field, Kind};
 use super::call::Call;
@@ -59,7 +59,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         reply.field("use_case", question.use_case.name());
     }
     reply.untrusted.push("/plan");
-    reply.field("plan", advice.plan.iter().map(|step| step.to_value()).collect::<Vec<Value>>());
+    reply.field("plan", advice.plan.iter().map(PlanStep::to_value).collect::<Vec<Value>>());
     if !advice.pitfalls.is_empty() {
         reply.untrusted.push("/pitfalls");
         reply.field("pitfalls", advice.pitfalls);

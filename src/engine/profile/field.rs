@@ -270,7 +270,9 @@ mod tests {
 
     fn profile(documents: &[Value]) -> Vec<FieldProfile> {
         let mut fields = Fields::new(Root::Payload);
-        documents.iter().for_each(|document| fields.add(Some(&Json::from(document))));
+        for document in documents {
+            fields.add(Some(&Json::from(document)));
+        }
         fields.finish()
     }
 

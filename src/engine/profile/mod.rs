@@ -36,8 +36,6 @@ const PERSONS: [&str; 15] = [
 pub(crate) struct Profile {
     /// What the indexes know exactly.
     pub(crate) stats: StoreStats,
-    /// How many events were looked at.
-    pub(crate) sampled: usize,
     /// The event types that were looked at, most frequent first.
     pub(crate) types: Vec<TypeProfile>,
     /// The fields of the metadata, with the share of events that have them.
@@ -106,7 +104,6 @@ impl Profile {
             });
         }
         Ok(Self {
-            sampled: gathered.all().count(),
             types,
             metadata: metadata.finish(),
             times: Times::of(spread, stats.time_range),
@@ -128,8 +125,8 @@ impl Profile {
         let claimed = self.metadata.iter().find(|field| field.path == "metadata.actor" && field.share >= 0.5);
         let person = |field: &FieldProfile| {
             let words = words(field.name());
-            let says = |one: &&str| words.iter().any(|word| word == one);
-            PERSONS.iter().position(|person| says(&person)).filter(|_| {
+            let says = |one: &str| words.iter().any(|word| word == one);
+            PERSONS.iter().position(|person| says(person)).filter(|_| {
                 field.examples.iter().any(|value| value.chars().count() < field::EXAMPLE_CHARS_MAX)
             })
         };

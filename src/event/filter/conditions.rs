@@ -54,11 +54,11 @@ impl Bounds {
         let earlier =
             |known: Option<Timestamp>, time: Timestamp| Some(known.map_or(time, |known| known.min(time)));
         match (&test.path, &test.check) {
-            (Path::Column(Column::EntityId), Check::Compare(Operator::Equal, Literal::Text(text))) => {
-                self.entity_id = Some(text.clone());
+            (Path::Column(Column::EntityId), Check::Compare(Operator::Equal, Literal::Text(name))) => {
+                self.entity_id = Some(name.clone());
             }
-            (Path::Column(Column::EventType), Check::Compare(Operator::Equal, Literal::Text(text))) => {
-                self.event_type = Some(text.clone());
+            (Path::Column(Column::EventType), Check::Compare(Operator::Equal, Literal::Text(name))) => {
+                self.event_type = Some(name.clone());
             }
             (Path::Column(Column::Timestamp), Check::Compare(operator, Literal::Time(time))) => {
                 match operator {

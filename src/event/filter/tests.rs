@@ -44,11 +44,15 @@ fn check(condition: &str, expected: bool) {
 }
 
 fn holds(conditions: &[&str]) {
-    conditions.iter().for_each(|condition| check(condition, true));
+    for condition in conditions {
+        check(condition, true);
+    }
 }
 
 fn fails(conditions: &[&str]) {
-    conditions.iter().for_each(|condition| check(condition, false));
+    for condition in conditions {
+        check(condition, false);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! *How should this question be asked of this store?* A plan of calls that can be sent as they are, what to beware of,
 //! and the craft behind it, made of the store's own names.
 //!
-//! A question goes: words → [`UseCase`] and the types and fields it names ([`question`]) → [`plans`] over [`facts`] →
+//! A question goes: words → a use case and the types and fields it names ([`question`]) → [`plans`] over [`facts`] →
 //! [`pitfalls`] and [`craft`], chosen by what the data shows.
 //!
 //! **Invariant:** pure over a [`Profile`]: the same store and question give the same advice. Every call names a tool of
@@ -15,7 +15,7 @@ mod question;
 
 pub(crate) use facts::Facts;
 pub(crate) use plans::PlanStep;
-pub(crate) use question::{Question, UseCase};
+pub(crate) use question::Question;
 
 /// The most calls in a plan.
 const PLAN_MAX: usize = 6;

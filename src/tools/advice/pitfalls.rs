@@ -44,6 +44,7 @@ pub(super) fn of(facts: &Facts<'_>, use_case: UseCase) -> Vec<Pitfall> {
         large(facts, 2),
         rare(facts, if use_case == UseCase::Explore { 2 } else { 4 }),
         dense(facts, if use_case == UseCase::PerformanceAnalysis { 0 } else { 5 }),
+        gap(facts, 4),
         causes(facts, use_case),
     ]
     .into_iter()
@@ -178,6 +179,19 @@ fn dense(facts: &Facts<'_>, rank: u8) -> Option<Pitfall> {
             percent(share)
         );
         Pitfall::new(rank, "bursts", text)
+    })
+}
+
+fn gap(facts: &Facts<'_>, rank: u8) -> Option<Pitfall> {
+    let (first, last) = facts.profile.stats.time_range?;
+    let (from, to) = facts.profile.times.gap?;
+    let whole = last.as_micros().saturating_sub(first.as_micros());
+    let length = to.as_micros().saturating_sub(from.as_micros());
+    (facts.profile.stats.events >= 100 && length > whole / 4).then(|| {
+        let text = format!(
+            "hardly any event between {from} and {to}: check whether nothing happened or nothing was recorded"
+        );
+        Pitfall::new(rank, "gap", text)
     })
 }
 
