@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::disk::Disk;
 
-pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
+pub(crate) use fold::{Change, Fold, Folded, diff};
 pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};

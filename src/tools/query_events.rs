@@ -5,6 +5,7 @@ use serde_json::json;
 use super::answer::{Matched, Paging, Reply};
 use super::argument::{Argument, BUDGET, FILTER, FORMAT, Field, Kind, PAGE, POSITION};
 use super::call::Call;
+use super::reading::warn_of_unknown_paths;
 use super::{Hints, Tool};
 use crate::engine::{Found, Stretch, View};
 use crate::error::{Error, Result};
@@ -83,7 +84,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
                 reply.matched = matched(call, &view, &stretch, &found)?;
             }
             rows.paging = Some(paging);
-            call.warn_of_unknown_paths(&mut reply, &view, &found.events)?;
+            warn_of_unknown_paths(&mut reply, &view, &found.events)?;
         }
         None if found.timed_out => reply.next_cursor = paging.after(0, 0),
         None if call.cursor.is_none() => call.explain_nothing(&mut reply, &view)?,

@@ -99,7 +99,7 @@ impl Call<'_> {
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn explain_nothing(&self, reply: &mut Reply, view: &View) -> Result<()> {
         reply.matched = Some(Matched { count: 0, exact: !reply.incomplete });
-        self.warn_of_unknown_paths(reply, view, &[])?;
+        warn_of_unknown_paths(reply, view, &[])?;
         let snapshot = &view.snapshot;
         if snapshot.head() == Position::ZERO {
             reply.warnings.push("the store holds no event up to there".to_owned());
@@ -140,38 +140,6 @@ impl Call<'_> {
             reply.untrusted.push("/next_steps");
         }
         reply.next_steps.extend(steps);
-        Ok(())
-    }
-
-    /// Warns of payload paths in conditions that neither these events nor the newest of each type have.
-    ///
-    /// # Errors
-    /// `Corrupt` when stored bytes are not what was written.
-    pub(crate) fn warn_of_unknown_paths(
-        &self,
-        reply: &mut Reply,
-        view: &View,
-        events: &[Event],
-    ) -> Result<()> {
-        let is_payload = |path: &&&Path| path.to_string().starts_with("payload");
-        let paths = view.filter.conditions.paths();
-        let unseen: Vec<String> = paths
-            .iter()
-            .filter(is_payload)
-            .filter(|path| !events.iter().any(|event| path.extract(event).is_some()))
-            .map(ToString::to_string)
-            .collect();
-        if unseen.is_empty() {
-            return Ok(());
-        }
-        let known: Vec<String> = every_field(&view.snapshot)?.into_iter().map(|(path, _)| path).collect();
-        for path in unseen.iter().filter(|path| !is_among(path, &known)) {
-            let near = nearest(path, known.iter().map(String::as_str), 3);
-            let near: Vec<String> = near.into_iter().map(quote).collect();
-            let remedy =
-                if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
-            reply.warnings.push(format!("no recent event has {}{remedy}", quote(path)));
-        }
         Ok(())
     }
 
@@ -253,4 +221,30 @@ pub(crate) fn nearest_entities(snapshot: &Snapshot, wanted: &str, max: usize) ->
         }
     }
     Ok(Vec::new())
+}
+
+/// Warns of payload paths in conditions that neither these events nor the newest of each type have.
+///
+/// # Errors
+/// `Corrupt` when stored bytes are not what was written.
+pub(crate) fn warn_of_unknown_paths(reply: &mut Reply, view: &View, events: &[Event]) -> Result<()> {
+    let is_payload = |path: &&&Path| path.to_string().starts_with("payload");
+    let paths = view.filter.conditions.paths();
+    let unseen: Vec<String> = paths
+        .iter()
+        .filter(is_payload)
+        .filter(|path| !events.iter().any(|event| path.extract(event).is_some()))
+        .map(ToString::to_string)
+        .collect();
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = every_field(&view.snapshot)?.into_iter().map(|(path, _)| path).collect();
+    for path in unseen.iter().filter(|path| !is_among(path, &known)) {
+        let near = nearest(path, known.iter().map(String::as_str), 3);
+        let near: Vec<String> = near.into_iter().map(quote).collect();
+        let remedy = if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
+        reply.warnings.push(format!("no recent event has {}{remedy}", quote(path)));
+    }
+    Ok(())
 }

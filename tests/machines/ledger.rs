@@ -131,7 +131,7 @@ impl Ledger {
         }
         let settled = Self { acknowledged: settled, unanswered: Vec::new() };
         settled.every_read_agrees(&snapshot, &events)?;
-        let report = store.verify().map_err(|error| format!("verify failed: {error}"))?;
+        let report = store.verify();
         check(report.damage.is_empty(), || format!("verify reports {:?}", report.damage))?;
         Ok(settled)
     }

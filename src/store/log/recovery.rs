@@ -294,7 +294,7 @@ mod tests {
         });
         let offset = u32::try_from(FILE_HEADER_BYTES + FRAME_HEADER_BYTES).expect("small");
         let error = log.event(Position::new(1), offset).expect_err("the record is not what was written");
-        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 
     #[test]
