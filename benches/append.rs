@@ -6,8 +6,8 @@ use allsource::event::EventDraft;
 use allsource::store::{Append, Durability, Options, Store};
 use criterion::Criterion;
 
-use crate::limit::writes_per_second;
-use crate::report::{print_rate, print_times, time, time_together};
+use crate::limit::write;
+use crate::report::{time, time_together};
 use crate::scratch;
 
 /// Batches that are made beforehand and appended over and over.
@@ -55,7 +55,7 @@ impl Case {
         format!("append/{durability}/{} events/{} callers", self.events, self.callers)
     }
 
-    /// Measures the case and prints it; gives its events a second.
+    /// Measures the case and prints it; gives events a second, NaN when a filter left it out.
     fn measure(&self, criterion: &mut Criterion) -> f64 {
         let dir = scratch();
         let options = Options { durability: self.durability, ..Options::default() };
@@ -63,7 +63,7 @@ impl Case {
         let appends = batches(self.events);
         let bytes = frame_bytes(&store, &appends[0]);
         let synced = self.durability == Durability::Fsync;
-        let limit = writes_per_second(bytes, synced);
+        let limit = write(bytes, synced);
 
         let next = AtomicUsize::new(1);
         let prepare = || appends[next.fetch_add(1, Ordering::Relaxed) % BATCHES].clone();
@@ -72,17 +72,16 @@ impl Case {
             1 => time(criterion, &self.name(), prepare, call),
             callers => time_together(criterion, &self.name(), callers, prepare, call),
         };
-        let of =
-            if synced { "raw write + fdatasync of the same bytes" } else { "raw writes of the same bytes" };
-        let events = self.events as f64;
-        print_rate(&self.name(), "events", times.rate() * events, limit * events, of);
-        print_times(
-            &self.name(),
-            &mut times,
-            std::time::Duration::from_secs_f64(1.0 / limit),
-            "one raw write",
-        );
-        times.rate() * events
+        let of = if synced {
+            "one raw write + fdatasync of as many bytes"
+        } else {
+            "one raw write of as many bytes"
+        };
+        times.print(&self.name(), limit, of);
+        let rate = times.rate() * self.events as f64;
+        let limit = self.events as f64 / limit.as_secs_f64();
+        println!("{}: {rate:.0} events/s = {:.1} % of {limit:.0}/s", self.name(), 100.0 * rate / limit);
+        rate
     }
 }
 

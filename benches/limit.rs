@@ -15,30 +15,32 @@ const TIME: Duration = Duration::from_millis(1_500);
 /// The size to which the file is allocated, as a log file is.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// Writes of `bytes` bytes a second, one after the other into allocated files, each synced with `fdatasync` if `synced`.
-pub fn writes_per_second(bytes: usize, synced: bool) -> f64 {
+/// The median time of writing `bytes` bytes behind the ones before into an allocated file, and of `fdatasync` if
+/// `synced`.
+pub fn write(bytes: usize, synced: bool) -> Duration {
     let dir = scratch();
     let block = vec![0x5a; bytes];
-    let (mut writes, mut time) = (0_u32, Duration::ZERO);
+    let (mut writes, mut total) = (Vec::new(), Duration::ZERO);
     // Writing where something was written before would be cheaper than the store has it: a new file when one is full.
     for number in 0.. {
         let file = allocated(&dir.path().join(format!("raw {number}")));
         let mut offset = 0;
-        let began = Instant::now();
-        while time + began.elapsed() < TIME && offset + bytes as u64 <= FILE_BYTES {
+        while total < TIME && offset + bytes as u64 <= FILE_BYTES {
+            let began = Instant::now();
             file.write_all_at(&block, offset).expect("a file that can be written");
             if synced {
                 file.sync_data().expect("a file that can be synced");
             }
+            writes.push(began.elapsed());
+            total += began.elapsed();
             offset += bytes as u64;
-            writes += 1;
         }
-        time += began.elapsed();
-        if time >= TIME {
+        if total >= TIME {
             break;
         }
     }
-    f64::from(writes) / time.as_secs_f64()
+    writes.sort_unstable();
+    writes[writes.len() / 2]
 }
 
 fn allocated(path: &Path) -> File {

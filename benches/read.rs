@@ -12,7 +12,7 @@ use criterion::Criterion;
 use serde_json::json;
 
 use crate::limit::copy;
-use crate::report::{print_times, time};
+use crate::report::time;
 use crate::scratch;
 
 const ENTITIES: usize = 30_000;
@@ -92,7 +92,7 @@ fn page(
     assert_eq!(sample.events.len(), events_max, "{name} reads what it should");
     let bytes = sample.events.iter().map(|event| event.payload.as_str().len() + 80).sum();
     let mut times = time(criterion, name, scan, |scan| drop(black_box(read(scan))));
-    print_times(name, &mut times, copy(bytes), "copying as many bytes");
+    times.print(name, copy(bytes), "copying as many bytes");
 }
 
 /// Measures every case.
@@ -122,7 +122,7 @@ fn state(criterion: &mut Criterion, store: &Store) {
         drop(black_box(answer));
     };
     let mut times = time(criterion, "state of an entity, 10 events", arguments, ask);
-    print_times("state of an entity, 10 events", &mut times, copy(10 * 300), "copying as many bytes");
+    times.print("state of an entity, 10 events", copy(10 * 300), "copying as many bytes");
 }
 
 /// Opening proves the newest log file, so its limit is reading that much memory once.
@@ -136,5 +136,5 @@ fn open(criterion: &mut Criterion, dir: &Path) {
             assert_eq!(store.snapshot().stats().expect("readable").events, EVENTS as u64);
         },
     );
-    print_times("open, full tail", &mut times, copy(1 << 20) * 64, "copying 64 MiB");
+    times.print("open, full tail", copy(1 << 20) * 64, "copying 64 MiB");
 }

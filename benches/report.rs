@@ -16,10 +16,18 @@ impl Times {
         self.calls.len() as f64 / self.wall.as_secs_f64()
     }
 
-    /// The time that this many of a hundred calls stayed below.
-    pub fn percentile(&mut self, percent: usize) -> Duration {
+    /// The time that this many of a hundred calls stayed below; `None` when nothing was measured.
+    fn percentile(&mut self, percent: usize) -> Option<Duration> {
         self.calls.sort_unstable();
-        self.calls[(self.calls.len() * percent / 100).min(self.calls.len() - 1)]
+        let last = self.calls.len().checked_sub(1)?;
+        Some(self.calls[(self.calls.len() * percent / 100).min(last)])
+    }
+
+    /// Prints the times beside their limit: what the machine needs at least for one call.
+    pub fn print(&mut self, name: &str, limit: Duration, of: &str) {
+        let (Some(p50), Some(p99)) = (self.percentile(50), self.percentile(99)) else { return };
+        let ratio = p50.as_secs_f64() / limit.as_secs_f64();
+        println!("{name}: p50 {p50:?}, p99 {p99:?}; p50 is {ratio:.2} times {of} ({limit:?})");
     }
 }
 
@@ -83,16 +91,4 @@ pub fn time_together<T: Send>(
         });
     });
     times
-}
-
-/// Prints a rate beside its limit.
-pub fn print_rate(name: &str, unit: &str, rate: f64, limit: f64, of: &str) {
-    println!("{name}: {rate:.0} {unit}/s = {:.1} % of {of} ({limit:.0}/s)", 100.0 * rate / limit);
-}
-
-/// Prints the times of single calls beside their limit.
-pub fn print_times(name: &str, times: &mut Times, limit: Duration, of: &str) {
-    let (p50, p99) = (times.percentile(50), times.percentile(99));
-    let ratio = p50.as_secs_f64() / limit.as_secs_f64();
-    println!("{name}: p50 {p50:?}, p99 {p99:?}; p50 is {ratio:.1} times {of} ({limit:?})");
 }
