@@ -31,8 +31,9 @@ enum Operand<'a> {
     Number(Number<'a>),
     Bool(bool),
     Time(Timestamp),
-    /// An object or an array.
-    Nested(Cow<'a, Value>),
+    /// An object or an array, and as it is written.
+    Nested(&'a Value),
+    Written(&'a str),
 }
 
 impl<'a> Subject<'a> {
@@ -121,9 +122,7 @@ fn read(text: &str) -> Operand<'_> {
         }
         Some(b't') => Operand::Bool(true),
         Some(b'f') => Operand::Bool(false),
-        Some(b'{' | b'[') => {
-            serde_json::from_str(text).map_or(Operand::Null, |value| Operand::Nested(Cow::Owned(value)))
-        }
+        Some(b'{' | b'[') => Operand::Written(text),
         _ => Number::parse(text).map_or(Operand::Null, Operand::Number),
     }
 }
@@ -134,7 +133,7 @@ fn borrow(value: &Value) -> Operand<'_> {
         Value::Bool(value) => Operand::Bool(*value),
         Value::Number(number) => Number::parse(number.as_str()).map_or(Operand::Null, Operand::Number),
         Value::String(text) => Operand::Text(Cow::Borrowed(text)),
-        nested => Operand::Nested(Cow::Borrowed(nested)),
+        nested => Operand::Nested(nested),
     }
 }
 
@@ -161,6 +160,7 @@ fn check(operand: &Operand<'_>, check: &Check) -> Truth {
         Check::Contains { not, needle } => {
             let found = match operand {
                 Operand::Nested(value) => is_within(value, needle),
+                Operand::Written(json) => is_written_within(json, needle),
                 operand => text(operand).is_some_and(|text| needle.is_in(&text)),
             };
             Some(found != *not)
@@ -204,8 +204,17 @@ fn text<'o>(operand: &'o Operand<'_>) -> Option<Cow<'o, str>> {
         Operand::Number(number) => Some(Cow::Owned(number.to_string())),
         Operand::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
         Operand::Time(time) => Some(Cow::Owned(time.to_string())),
-        Operand::Null | Operand::Nested(_) => None,
+        Operand::Null | Operand::Nested(_) | Operand::Written(_) => None,
     }
+}
+
+/// Whether a text or number anywhere in this JSON holds the needle.
+fn is_written_within(json: &str, needle: &Needle) -> bool {
+    // Without escapes every text stands there as it is: what the whole does not hold, no part does.
+    if !json.contains('\\') && !needle.is_in(json) {
+        return false;
+    }
+    serde_json::from_str(json).is_ok_and(|value| is_within(&value, needle))
 }
 
 /// Whether a text or number anywhere inside holds the needle; keys do not count.
