@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -449,7 +448,7 @@ mod tests {
     }
 
     /// `MergePatch` as RFC 7396 writes it.
-    fn merge(target: Value, patch: &Value) -> Value {
+    fn merge(target: &Value, patch: &Value) -> Value {
         let Value::Object(patch) = patch else { return patch.clone() };
         let mut object = target.as_object().cloned().unwrap_or_default();
         for (key, value) in patch {
@@ -457,7 +456,7 @@ mod tests {
                 object.shift_remove(key);
             } else {
                 let before = object.get(key).cloned().unwrap_or_default();
-                object.insert(key.clone(), merge(before, value));
+                object.insert(key.clone(), merge(&before, value));
             }
         }
         Value::Object(object)
@@ -468,7 +467,7 @@ mod tests {
         fn a_fold_is_the_patches_one_after_the_other(patches in proptest::collection::vec(patch(), 1..6)) {
             let texts: Vec<String> = patches.iter().map(ToString::to_string).collect();
             let events: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (text.as_str(), None)).collect();
-            let expected = patches.iter().fold(Value::Null, merge);
+            let expected = patches.iter().fold(Value::Null, |state, patch| merge(&state, patch));
             prop_assert_eq!(fold(&events).state, Some(expected).filter(|state| !state.is_null()));
         }
 
