@@ -8,9 +8,8 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::branch::Branch;
-use super::index::{IndexFile, MemoryIndex, RangeIndex, file_name, index_dir};
-use super::log::LogFile;
-use super::recover::index_frames;
+use super::index::{IndexFile, MemoryIndex, RangeIndex, file_name, index_dir, index_frames};
+use super::log::{LogFile, damage_error};
 use super::view::Range;
 use crate::error::Result;
 use crate::event::Position;
@@ -37,30 +36,62 @@ pub(crate) struct Background {
 
 struct State {
     jobs: VecDeque<Job>,
+    /// Jobs that failed; they are tried again with the next.
+    failed: Vec<Job>,
+    /// Enough log was written since the last sync that a next one should not wait for its time.
+    sync_is_due: bool,
+    /// The newest of the older log files are being proved; appends wait for it.
+    proving: bool,
     closing: bool,
 }
 
 impl Background {
     pub(crate) fn new(jobs: Vec<Job>) -> Self {
-        Self { state: Mutex::new(State { jobs: jobs.into(), closing: false }), changed: Condvar::new() }
+        let state = State {
+            jobs: jobs.into(),
+            failed: Vec::new(),
+            sync_is_due: false,
+            proving: false,
+            closing: false,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
+    /// Queues an index to be saved; the log that it covers is due to be synced.
     pub(crate) fn save(&self, job: Job) {
-        self.state.lock().jobs.push_back(job);
+        let mut state = self.state.lock();
+        let again = std::mem::take(&mut state.failed);
+        state.jobs.extend(again);
+        state.jobs.push_back(job);
+        state.sync_is_due = true;
+        drop(state);
         self.changed.notify_all();
     }
 
     /// Slows an append down while too many in-memory indexes wait, so that memory stays bounded.
     pub(crate) fn wait_for_room(&self) {
         let mut state = self.state.lock();
-        while state.jobs.len() > UNSAVED_INDEXES_MAX && !state.closing {
-            if self.changed.wait_for(&mut state, SLOW_DOWN_MAX).timed_out() {
-                return;
-            }
-        }
+        let is_full = |state: &mut State| state.jobs.len() > UNSAVED_INDEXES_MAX && !state.closing;
+        self.changed.wait_while_for(&mut state, is_full, SLOW_DOWN_MAX);
     }
 
-    /// Lets both threads finish what is queued and end.
+    /// Holds appends back until [`let_appends_go`](Self::let_appends_go).
+    pub(crate) fn hold_appends(&self) {
+        self.state.lock().proving = true;
+    }
+
+    pub(crate) fn let_appends_go(&self) {
+        self.state.lock().proving = false;
+        self.changed.notify_all();
+    }
+
+    /// Waits while appends are held back.
+    pub(crate) fn wait_until_proved(&self) {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| state.proving && !state.closing);
+    }
+
+    /// Lets the threads finish what is queued and end.
     pub(crate) fn close(&self) {
         self.state.lock().closing = true;
         self.changed.notify_all();
@@ -70,7 +101,7 @@ impl Background {
         self.state.lock().closing
     }
 
-    /// The next job, which stays queued until it is [`done`](Self::done); `None` when the branch closes.
+    /// The next job, which stays queued until it [`ended`](Self::ended); `None` when the branch closes.
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
@@ -82,33 +113,35 @@ impl Background {
         }
     }
 
-    fn done(&self) {
-        self.state.lock().jobs.pop_front();
+    fn ended(&self, failed: bool) {
+        let mut state = self.state.lock();
+        let job = state.jobs.pop_front();
+        if failed {
+            state.failed.extend(job);
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// Waits for `interval` or until the branch closes; false when it does.
-    fn sleep(&self, interval: Duration) -> bool {
+    /// Waits for `interval`, until a sync is due earlier, or until the branch closes; false when it does.
+    fn wait_for_sync(&self, interval: Duration) -> bool {
         let mut state = self.state.lock();
-        while !state.closing {
-            if self.changed.wait_for(&mut state, interval).timed_out() {
-                return true;
-            }
-        }
-        false
+        self.changed.wait_while_for(&mut state, |state| !state.closing && !state.sync_is_due, interval);
+        state.sync_is_due = false;
+        !state.closing
     }
 }
 
 impl Branch {
-    /// Proves older log files, then saves in-memory indexes until the branch closes.
-    pub(crate) fn work_behind(&self) {
-        self.prove_older_files();
+    /// Saves in-memory indexes until the branch closes.
+    pub(crate) fn save_indexes(&self) {
         while let Some(job) = self.background.next() {
-            if let Err(error) = self.save_index(job) {
-                // The index stays in memory and is built anew from the log at the next open: only memory is lost.
+            let saved = self.save_index(job);
+            if let Err(error) = &saved {
+                // The index stays in memory; it is tried again, and built anew from the log at the next open.
                 tracing::error!("failed to save the index of positions from {}: {error}", job.first);
             }
-            self.background.done();
+            self.background.ended(saved.is_err());
         }
     }
 
@@ -163,8 +196,15 @@ impl Branch {
         if is_newest || !all_saved || runs.len() < 2 {
             return Ok(());
         }
+        let last = runs.last().map_or(log.first(), |run| run.index.last());
         let whole = MemoryIndex::new(log.first());
-        let end = index_frames(log, &whole);
+        let (end, reason) = index_frames(log, &whole);
+        if whole.last() != last {
+            // The runs were made from what was written; the file no longer says the same. Keep them, stop writing.
+            let reason = reason.unwrap_or("the log ends before positions that were durable");
+            self.poison_behind(&damage_error(log, end, last, reason));
+            return Ok(());
+        }
         self.replace(log, &whole, end.offset as u64)?;
         for range in runs {
             if let RangeIndex::File(run) = &range.index {
@@ -176,7 +216,7 @@ impl Branch {
 
     /// Syncs the log every `interval` until the branch closes.
     pub(crate) fn sync_every(&self, interval: Duration) {
-        while self.background.sleep(interval) {
+        while self.background.wait_for_sync(interval) {
             self.sync_now();
         }
         self.sync_now();
@@ -188,12 +228,12 @@ impl Branch {
             let writer = self.writer.lock();
             (Arc::clone(&writer.end.log), writer.next.previous())
         };
-        if self.fault().is_some() || through <= self.durable() {
+        if through <= self.durable() {
             return;
         }
-        match log.file().sync_data() {
+        match self.sync_file(&log) {
             Ok(()) => self.advance_durable(through),
-            Err(error) => drop(self.poison("sync", log.name(), &error)),
+            Err(_) => self.lower_head(&self.writer.lock()),
         }
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 
-use super::append::{Prepared, Verdict};
+use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
-use super::log::{FileHeader, GroupCommit, LogEnd, create, grow, log_dir};
+use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
 use super::snapshot::Snapshot;
@@ -41,6 +41,8 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// Held while a log file is synced.
+    syncing: Mutex<()>,
     watch: Mutex<()>,
     moved: Condvar,
 }
@@ -85,6 +87,7 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            syncing: Mutex::new(()),
             watch: Mutex::new(()),
             moved: Condvar::new(),
         }
@@ -94,7 +97,11 @@ impl Branch {
         // Ordering: the head first. The view that is loaded after it holds every position up to that head.
         let head = self.head();
         let view = self.view.load_full();
-        Snapshot::new(view, head, self.epoch, self.id_key, Arc::clone(&self.heads), &self.options)
+        // Once damage is known, reads go around it.
+        let is_damaged = self.fault.get().is_some_and(|fault| fault.kind() == ErrorKind::Corrupt);
+        let mode = if is_damaged { Mode::Read } else { self.options.mode };
+        let clock = Arc::clone(&self.options.clock);
+        Snapshot::new(view, head, self.epoch, self.id_key, Arc::clone(&self.heads), clock, mode)
     }
 
     pub(crate) fn head(&self) -> Position {
@@ -135,33 +142,55 @@ impl Branch {
     /// Waits until the durable head is beyond `after`, or `timeout` has passed; gives the durable head.
     pub(crate) fn wait_durable(&self, after: Position, timeout: Duration) -> Position {
         let mut watch = self.watch.lock();
-        while self.durable() <= after {
-            if self.moved.wait_for(&mut watch, timeout).timed_out() {
-                break;
-            }
-        }
+        self.moved.wait_while_for(&mut watch, |()| self.durable() <= after, timeout);
         self.durable()
     }
 
-    /// Stops all writing for good: reads go on up to the durable head.
-    pub(crate) fn poison(&self, doing: &str, file: &str, error: &io::Error) -> Error {
-        let fault = self.fault_of(doing, file, error);
+    /// Syncs a log file, unless a sync or write has failed before.
+    ///
+    /// Ordering: one at a time, and the fault is set before the next may begin. The kernel reports a lost page to one
+    /// sync only; a second one beside it would succeed and have the loss called durable.
+    pub(crate) fn sync_file(&self, log: &LogFile) -> Result<()> {
+        let _alone = self.syncing.lock();
+        match self.fault() {
+            Some(fault) if fault.kind() == ErrorKind::Unavailable => Err(fault),
+            _ => log
+                .file()
+                .sync_data()
+                .map_err(|error| self.set_fault(self.fault_of("sync", log.name(), &error))),
+        }
+    }
+
+    /// Stops all writing for good; whoever holds the commit lock then [lowers the head](Self::lower_head).
+    pub(crate) fn set_fault(&self, fault: Error) -> Error {
         tracing::error!("{fault}");
         let _ = self.fault.set(fault.copy());
-        self.head.store(self.durable().get(), Ordering::Release);
         fault
     }
 
-    /// As [`poison`](Self::poison), for an error that already says what failed.
-    pub(crate) fn poison_with(&self, error: &Error) {
-        tracing::error!("{error}");
-        let _ = self.fault.set(error.copy());
+    /// After a fault: reads go on up to the durable head. The commit lock keeps a group from raising it again.
+    pub(crate) fn lower_head(&self, _writer: &Writer) {
         self.head.store(self.durable().get(), Ordering::Release);
+    }
+
+    /// Stops all writing for good, from a thread that does not hold the commit lock. What was committed before is synced
+    /// first: the fault lies elsewhere.
+    pub(crate) fn poison_behind(&self, fault: &Error) {
+        let writer = self.writer.lock();
+        if self.sync_file(&writer.end.log).is_ok() {
+            self.advance_durable(writer.next.previous());
+        }
+        self.set_fault(fault.copy());
+        self.lower_head(&writer);
+        if let Err(error) = self.change_manifest(|manifest| manifest.suspect = true) {
+            tracing::error!("failed to note the damage in the manifest: {error}");
+        }
     }
 
     pub(crate) fn fault_of(&self, doing: &str, file: &str, error: &io::Error) -> Error {
         let message = format!(
-            "{doing} log file {file}: {error}; reads go on up to position {}, writing needs a working disk and a reopen",
+            "{doing} log file {file}: {error}; reads go on up to position {}. Writing needs a working disk and a reopen; only \
+             then is it known whether what was being written is stored: send it again with the same key or ids",
             self.durable()
         );
         Error::new(ErrorKind::Unavailable, "disk_failed", message).with("file", file)
@@ -199,7 +228,7 @@ impl Branch {
     pub(crate) fn rotate(&self, writer: &mut Writer, bytes: usize) -> Result<()> {
         // Ordering: the old file is durable before anything refers to what follows it.
         if self.options.durability != Durability::Fsync || writer.sync_is_due {
-            writer.end.sync().map_err(|error| self.poison("sync", writer.end.log.name(), &error))?;
+            self.sync_file(&writer.end.log).inspect_err(|_| self.lower_head(writer))?;
             self.advance_durable(writer.next.previous());
         }
         let bytes = self.options.log_file_bytes.max((super::log::FILE_HEADER_BYTES + bytes) as u64);
@@ -214,12 +243,12 @@ impl Branch {
         };
         let sync_dir = !self.options.has(PlantedBug::SkipDirectorySync);
         let log = create(self.options.disk.as_ref(), &log_dir(&self.dir), &header, bytes, sync_dir)
-            .inspect_err(|error| self.poison_unless_full(error))?;
+            .inspect_err(|error| self.poison_unless_full(error, writer))?;
         self.change_manifest(|manifest| {
             manifest.log_files.push(header.first_position.get());
             manifest.synced_through = header.synced_through.get();
         })
-        .inspect_err(|error| self.poison_with(error))?;
+        .inspect_err(|error| self.poison_unless_full(error, writer))?;
         let full = std::mem::replace(&mut writer.end, LogEnd::created(Arc::new(log)));
         self.roll_memory(writer, full.offset);
         Ok(())
@@ -227,7 +256,8 @@ impl Branch {
 
     /// Makes the newest log file, which holds no event, `bytes` long.
     fn grow(&self, writer: &mut Writer, bytes: u64) -> Result<()> {
-        let grown = grow(&writer.end.log, bytes).inspect_err(|error| self.poison_unless_full(error))?;
+        let grown =
+            grow(&writer.end.log, bytes).inspect_err(|error| self.poison_unless_full(error, writer))?;
         let (small, grown) = (Arc::clone(&writer.end.log), Arc::new(grown));
         self.change_view(|view| {
             for range in view.ranges.iter_mut().filter(|range| Arc::ptr_eq(&range.log, &small)) {
@@ -238,9 +268,10 @@ impl Branch {
         Ok(())
     }
 
-    fn poison_unless_full(&self, error: &Error) {
+    fn poison_unless_full(&self, error: &Error, writer: &Writer) {
         if error.kind() != ErrorKind::Exhausted {
-            self.poison_with(error);
+            self.set_fault(error.copy());
+            self.lower_head(writer);
         }
     }
 
@@ -299,19 +330,34 @@ impl Branch {
     pub(crate) fn finish(&self) -> Result<()> {
         // Ordering: behind the commit lock no append is under way, and the next finds the fault.
         let writer = self.writer.lock();
+        let head = writer.next.previous();
+        if self.durable() < head {
+            self.sync_file(&writer.end.log)?;
+            self.advance_durable(head);
+        }
         if let Some(fault) = self.fault() {
             return Err(fault);
         }
-        let message = "append: the store is closed; open it again";
-        let _ = self.fault.set(Error::new(ErrorKind::Closed, "closed", message));
-        let head = writer.next.previous();
-        if self.durable() < head {
-            writer.end.sync().map_err(|error| self.fault_of("sync", writer.end.log.name(), &error))?;
-            self.advance_durable(head);
-        }
+        let _ = self.fault.set(Error::new(
+            ErrorKind::Closed,
+            "closed",
+            "append: the store is closed; open it again",
+        ));
         self.change_manifest(|manifest| {
             manifest.synced_through = manifest.synced_through.max(head.get());
             manifest.volatile = false;
         })
+    }
+}
+
+/// Poisons the branch when its thread panics while this is held: what the thread left half done is unknown.
+pub(crate) struct PoisonOnPanic<'a>(pub &'a Branch);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = "append: a thread of the store panicked; reopen the store, and report this defect";
+            self.0.set_fault(Error::internal(message));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::branch::Branch;
+use super::branch::{Branch, PoisonOnPanic};
 use super::disk::Lock;
 use super::feed::Feed;
 use super::options::{Durability, Mode, Options};
@@ -19,6 +19,8 @@ use crate::event::Position;
 
 const TENANT: &str = "default";
 const BRANCH: &str = "main";
+/// The largest size to which a log file may be allocated: 2 GiB. Offsets in it are counted in 32 bits.
+const LOG_FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// An open event store. Clones share it; it is closed when the last one goes.
 ///
@@ -53,6 +55,7 @@ impl Store {
     /// `Corrupt` when the log is damaged and the mode is [`Mode::Write`], `NotFound` when there is none and the mode is
     /// [`Mode::Read`].
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        check(&options)?;
         let lock = match options.mode {
             Mode::Write => Some(lock(dir, &options)?),
             Mode::Read => None,
@@ -60,16 +63,12 @@ impl Store {
         let branch_dir = dir.join("tenants").join(TENANT).join(BRANCH);
         let (found, damage) = recover::open(&branch_dir, BRANCH, &options)?;
         let branch = Arc::new(Branch::new(options, branch_dir, found));
-        let threads = match branch.options.mode {
-            Mode::Write => start(&branch)?,
-            Mode::Read => Vec::new(),
-        };
-        let closer = Closer {
-            branch: Arc::clone(&branch),
-            damage,
-            threads: Mutex::new(threads),
-            lock: Mutex::new(lock),
-        };
+        let (threads, lock) = (Mutex::default(), Mutex::new(lock));
+        let closer = Closer { branch: Arc::clone(&branch), damage, threads, lock };
+        if branch.options.mode == Mode::Write {
+            // When a thread cannot be started, dropping the closer ends those before it, and only then unlocks.
+            closer.start_threads()?;
+        }
         Ok(Self { branch, closer: Arc::new(closer) })
     }
 
@@ -123,6 +122,22 @@ impl Store {
     }
 }
 
+/// Refuses settings that could not be kept.
+fn check(options: &Options) -> Result<()> {
+    if options.log_file_bytes > LOG_FILE_BYTES_MAX {
+        let message = format!(
+            "open a store with log_file_bytes {}: at most {LOG_FILE_BYTES_MAX} are taken; give less",
+            options.log_file_bytes
+        );
+        return Err(Error::invalid("log_file_too_large", message));
+    }
+    if options.durability == (Durability::Interval { ms: 0 }) {
+        let message = "open a store with a sync interval of 0 ms: give at least 1, or Durability::Fsync";
+        return Err(Error::invalid("no_interval", message));
+    }
+    Ok(())
+}
+
 /// Takes the directory for this process alone.
 fn lock(dir: &Path, options: &Options) -> Result<Lock> {
     let failed = |error: std::io::Error| {
@@ -149,29 +164,34 @@ fn locker(path: &Path, options: &Options) -> Option<u32> {
     std::str::from_utf8(&content).ok()?.trim().parse().ok()
 }
 
-fn start(branch: &Arc<Branch>) -> Result<Vec<JoinHandle<()>>> {
-    let mut threads = vec![spawn("allsource-background", branch, Branch::work_behind)?];
-    if let Durability::Interval { ms } = branch.options.durability {
-        threads.push(spawn("allsource-sync", branch, move |branch| {
-            branch.sync_every(Duration::from_millis(ms));
-        })?);
-    }
-    Ok(threads)
-}
-
-fn spawn(
-    name: &str,
-    branch: &Arc<Branch>,
-    work: impl FnOnce(&Branch) + Send + 'static,
-) -> Result<JoinHandle<()>> {
-    let branch = Arc::clone(branch);
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&branch));
-    spawned.map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "no_thread", format!("start the thread {name}: {error}"))
-    })
-}
-
 impl Closer {
+    fn start_threads(&self) -> Result<()> {
+        self.branch.background.hold_appends();
+        self.spawn("allsource-prove", Branch::prove_older_files)?;
+        self.spawn("allsource-index", Branch::save_indexes)?;
+        if let Durability::Interval { ms } = self.branch.options.durability {
+            self.spawn("allsource-sync", move |branch| branch.sync_every(Duration::from_millis(ms)))?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&Branch) + Send + 'static) -> Result<()> {
+        let branch = Arc::clone(&self.branch);
+        let guarded = move || {
+            let _poison = PoisonOnPanic(&branch);
+            work(&branch);
+        };
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(guarded);
+        let thread = spawned.map_err(|error| {
+            let message = format!(
+                "start the thread {name}: {error}; end other programs, or raise the limit, and retry"
+            );
+            Error::new(ErrorKind::Unavailable, "no_thread", message)
+        })?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
     fn close(&self) -> Result<()> {
         self.branch.background.close();
         for thread in self.threads.lock().drain(..) {

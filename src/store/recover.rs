@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::background::Job;
 use super::branch::{Found, Writer};
 use super::disk::Disk;
-use super::index::{IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, index_dir, list_indexes};
+use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, list_indexes, push_frame};
 use super::log::{
     Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create,
-    damage_error, ends, file_name, judge, log_dir, records, walk,
+    damage_error, file_name, judge, log_dir, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -88,6 +90,7 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         epoch: 1,
         synced_through: 0,
         volatile: options.durability != Durability::Fsync,
+        suspect: false,
         log_files: vec![1],
     };
     // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
@@ -104,10 +107,12 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
     Ok(manifest)
 }
 
-/// Whether a log file holds more than its header: a crash while it was created leaves none that does.
+/// Whether a log file holds anything behind its header: a crash while it was created leaves none that does. One that
+/// cannot be read is taken to.
 fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
-    let bytes = disk.open(path, false).and_then(|file| file.map()).unwrap_or_default();
-    !ends(bytes.get(FILE_HEADER_BYTES..).unwrap_or_default())
+    let bytes =
+        disk.open(path, false).and_then(|file| if file.size()? == 0 { Ok(Bytes::new()) } else { file.map() });
+    !bytes.is_ok_and(|bytes| bytes.iter().skip(FILE_HEADER_BYTES).all(|&byte| byte == 0))
 }
 
 struct Recovery<'a> {
@@ -194,25 +199,28 @@ impl Recovery<'_> {
     /// Takes the saved indexes of a log file, as far as they join up; gives the place behind them.
     ///
     /// In the newest file each frame is proved on the way, and an index must end where a frame ends. An older file is
-    /// not read: its records are proved one by one when they are read, and all of them by `verify`.
+    /// not read, unless damage was found in one before: its records are proved one by one when they are read, and all of
+    /// them behind the open and by `verify`.
     fn indexed(&mut self, log: &Arc<LogFile>, saved: &[Arc<IndexFile>], next: Option<Position>) -> Boundary {
-        let mut at = Boundary::start(log);
+        let (mut at, checks) = (Boundary::start(log), self.checks());
         loop {
             let joins = |index: &&Arc<IndexFile>| {
                 index.first() == at.next && next.is_none_or(|next| index.last() < next)
             };
             let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
-            let behind = match next {
-                Some(_) => {
-                    Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
-                }
-                None => match walk(log, at, end, self.checks(), |frame, offset| {
-                    note_unproved(&mut self.unproved, frame, offset);
-                }) {
+            let behind = if next.is_some() && !self.manifest.suspect {
+                Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
+            } else {
+                let note = |frame: &FrameHeader, offset| {
+                    if next.is_none() {
+                        note_unproved(&mut self.unproved, frame, offset);
+                    }
+                };
+                match walk(log, at, end, checks, note) {
                     (behind, None) if behind.offset == end && behind.next == index.last().next() => behind,
                     _ => return at,
-                },
+                }
             };
             self.push(log, RangeIndex::File(Arc::clone(index)));
             at = behind;
@@ -352,6 +360,8 @@ impl Recovery<'_> {
             manifest.synced_through = head.get();
         }
         manifest.volatile = self.options.durability != Durability::Fsync;
+        // Every file was proved on the way here, and there is no damage any more.
+        manifest.suspect = false;
         if manifest != self.manifest {
             swap(self.options.disk.as_ref(), self.dir, Some(&self.manifest), &manifest)?;
             self.manifest = manifest;
@@ -366,35 +376,4 @@ fn note_unproved(unproved: &mut VecDeque<(Position, usize)>, frame: &FrameHeader
         unproved.pop_front();
     }
     unproved.push_back((frame.first_position, offset));
-}
-
-/// Reads every frame of a log file into an index; gives the place behind the last.
-pub(crate) fn index_frames(log: &LogFile, memory: &MemoryIndex) -> Boundary {
-    let push = |frame: &FrameHeader, offset: usize| push_frame(memory, log, frame, offset);
-    walk(log, Boundary::start(log), log.bytes().len(), Checks::HeaderOnly, push).0
-}
-
-fn push_frame(memory: &MemoryIndex, log: &LogFile, frame: &FrameHeader, offset: usize) {
-    let key = log.attrs(frame, offset).key;
-    let records: Vec<_> = records(log, frame, offset)
-        .take(frame.count as usize)
-        .map(|(at, record)| (at, record.given_id(), record))
-        .collect();
-    let events: Vec<_> = records
-        .iter()
-        .map(|(at, given_id, record)| NewEntry {
-            entity_id: record.entity_id().unwrap_or_default(),
-            event_type: record.event_type().unwrap_or_default(),
-            given_id: given_id.as_ref(),
-            version: record.version(),
-            timestamp: record.timestamp(),
-            offset: *at,
-        })
-        .collect();
-    memory.push(&NewFrame {
-        first: frame.first_position,
-        call_key: key.as_deref(),
-        recorded_at: frame.recorded_at,
-        events: &events,
-    });
 }

@@ -3,11 +3,12 @@
 use super::call::{Append, Appended, StoredEvent};
 use super::group::{Accepted, Decision, Group};
 use super::prepare::Prepared;
+use super::queue::Outcome;
 use crate::error::{Error, Result};
 use crate::event::Position;
-use crate::store::branch::{Branch, Writer};
+use crate::store::branch::{Branch, PoisonOnPanic, Writer};
 use crate::store::index::{NewEntry, NewFrame};
-use crate::store::log::{Outcome, generated_id};
+use crate::store::log::generated_id;
 use crate::store::options::{Durability, PlantedBug};
 
 /// What became of an append that had its turn.
@@ -25,8 +26,10 @@ impl Branch {
     }
 
     fn commit_group(&self, requests: Vec<Prepared>) -> Vec<Outcome<Prepared, Result<Verdict>>> {
+        self.background.wait_until_proved();
         self.background.wait_for_room();
         let mut writer = self.writer.lock();
+        let _poison = PoisonOnPanic(self);
         let mut group = Group::new(self, &mut writer, requests.len());
         let decisions: Vec<_> = requests.into_iter().map(|request| group.decide(request)).collect();
         let accepted = group.into_accepted();
@@ -54,6 +57,10 @@ impl Branch {
     /// Writes the group's frames in one write and makes them as durable as the caller was promised. A failure of
     /// either poisons the branch: what the disk holds is unknown, and a second attempt could only hide it.
     fn write(&self, writer: &mut Writer, accepted: &[Accepted]) -> Result<()> {
+        // A background thread may have met a fault since the group was decided.
+        if let Some(fault) = self.fault().filter(|_| !accepted.is_empty()) {
+            return Err(fault);
+        }
         let written = match accepted {
             [] => return Ok(()),
             [alone] => writer.end.write(alone.prepared.frame.bytes()),
@@ -64,10 +71,12 @@ impl Branch {
             }
         };
         if let Err(error) = written {
+            let fault = self.fault_of("write to", writer.end.log.name(), &error);
             if self.options.has(PlantedBug::ReuseAfterFailedWrite) {
-                return Err(self.fault_of("write to", writer.end.log.name(), &error));
+                return Err(fault);
             }
-            return Err(self.poison("write to", writer.end.log.name(), &error));
+            self.lower_head(writer);
+            return Err(self.set_fault(fault));
         }
         if self.options.durability != Durability::Fsync || self.options.has(PlantedBug::SkipSync) {
             return Ok(());
@@ -76,7 +85,7 @@ impl Branch {
         {
             return Ok(());
         }
-        writer.end.sync().map_err(|error| self.poison("sync", writer.end.log.name(), &error))
+        self.sync_file(&writer.end.log).inspect_err(|_| self.lower_head(writer))
     }
 
     /// Makes the group visible: its events into the in-memory index, then the head.

@@ -6,7 +6,7 @@ use super::call::{Append, Appended, StoredEvent};
 use super::{conflict, duplicate};
 use crate::error::{Error, Result};
 use crate::event::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use crate::event::{EntityId, EventDraft, Expected, Position, Version};
+use crate::event::{EntityId, EventDraft, Expected, Position, Version, quote};
 use crate::store::log::{Attrs, FrameBuilder, RecordParts, record_bytes};
 use crate::store::read::{Order, Scan, ScanLimits};
 use crate::store::snapshot::Snapshot;
@@ -41,11 +41,11 @@ pub(crate) enum Preparation {
 }
 
 impl Prepared {
-    /// Resolves and encodes an append.
+    /// Resolves and encodes an append whose condition is known to hold up to position `checked`.
     ///
     /// # Errors
-    /// As [`Store::append`](super::Store::append): what does not hold now is answered now.
-    pub(crate) fn prepare(append: Append, snapshot: &Snapshot) -> Result<Preparation> {
+    /// As [`Store::append`](crate::store::Store::append): what does not hold now is answered now.
+    pub(crate) fn prepare(append: Append, snapshot: &Snapshot, checked: Position) -> Result<Preparation> {
         check_limits(&append)?;
         let request = append.idempotency_key.as_ref().map(|_| duplicate::request_hash(&append));
         if let Some(first) = duplicate::of_call(&append, request.as_deref(), snapshot)? {
@@ -59,7 +59,7 @@ impl Prepared {
         for entity in &entities {
             conflict::check_expected(&entity.id, entity.expected, entity.version)?;
         }
-        check_condition(&append, snapshot)?;
+        check_condition(&append, snapshot, checked)?;
         if append.dry_run {
             return Ok(Preparation::Answered(foretell(&append, entities, &owners, known, snapshot)));
         }
@@ -119,9 +119,13 @@ fn entities(
     let owners = fresh.map(|(draft, _)| place(&draft.entity_id)).collect();
     let expected: Vec<_> = append.expected.iter().map(|(id, expected)| (place(id), *expected)).collect();
     for (index, expectation) in expected {
-        if let Some(entity) = entities.get_mut(index) {
-            entity.expected = expectation;
+        let Some(entity) = entities.get_mut(index) else { continue };
+        if entity.expected != Expected::Any && entity.expected != expectation {
+            let name = quote(entity.id.as_str());
+            let message = format!("append: two different things are expected of entity {name}; give one");
+            return Err(Error::invalid("expectation_repeated", message));
         }
+        entity.expected = expectation;
     }
     for entity in &mut entities {
         entity.version = snapshot.entity_head(&entity.id)?.map_or(Version::ZERO, |head| head.version);
@@ -129,16 +133,21 @@ fn entities(
     Ok((entities, owners))
 }
 
-fn check_condition(append: &Append, snapshot: &Snapshot) -> Result<()> {
+/// Checks the condition over everything after position `checked`, up to which it is known to hold.
+fn check_condition(append: &Append, snapshot: &Snapshot, checked: Position) -> Result<()> {
     let Some(condition) = &append.condition else { return Ok(()) };
-    let scan = Scan {
-        filter: condition.filter.clone(),
-        order: Order::Ascending,
-        after: condition.after,
-        before: None,
-    };
-    let page = snapshot.scan(&scan, &ScanLimits { events_max: 1, ..ScanLimits::default() })?;
-    page.events.first().map_or(Ok(()), |event| Err(conflict::condition(event.position)))
+    let mut after = condition.after.max(checked);
+    loop {
+        let scan = Scan { filter: condition.filter.clone(), order: Order::Ascending, after, before: None };
+        let page = snapshot.scan(&scan, &ScanLimits { events_max: 1, ..ScanLimits::default() })?;
+        if let Some(event) = page.events.first() {
+            return Err(conflict::condition(event.position));
+        }
+        match page.scanned_to {
+            Some(scanned_to) if !page.complete => after = scanned_to,
+            _ => return Ok(()),
+        }
+    }
 }
 
 fn encode(append: &Append, request: Option<String>, known: &[Option<StoredEvent>]) -> Result<FrameBuilder> {
@@ -156,7 +165,7 @@ fn encode(append: &Append, request: Option<String>, known: &[Option<StoredEvent>
     let fresh = || {
         append.events.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(draft, _)| parts(draft))
     };
-    let bytes: usize = fresh().map(|parts| record_bytes(&parts)).sum();
+    let bytes: usize = attrs.len() + fresh().map(|parts| record_bytes(&parts)).sum::<usize>();
     if bytes > BATCH_BYTES_MAX {
         let message = format!("append {bytes} bytes: at most {BATCH_BYTES_MAX} go into one batch; split it");
         return Err(Error::invalid("batch_too_large", message).with("bytes_max", BATCH_BYTES_MAX));

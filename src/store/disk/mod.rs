@@ -61,8 +61,8 @@ pub trait DiskFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Makes the file zero-filled up to `bytes`, space reserved; never shrinks it.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
-    /// Cuts the file at `bytes`.
-    fn truncate(&self, bytes: u64) -> io::Result<()>;
+    /// Makes the bytes from `from` to `to` zero, inside the file. The file is never cut: it may be mapped.
+    fn clear(&self, from: u64, to: u64) -> io::Result<()>;
     /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
     /// The file's present size as shared memory; later writes inside it show through.

@@ -67,6 +67,27 @@ impl Disk for RealDisk {
 
 struct RealFile(File);
 
+/// How much is cleared at once where the file system cannot do it by itself: 1 MiB.
+const CLEARED_BYTES: usize = 1 << 20;
+
+impl RealFile {
+    /// Writes zeros over what is not zero already, so that holes stay holes.
+    fn write_zeros(&self, mut from: u64, to: u64) -> io::Result<()> {
+        let (zeros, mut found) = (vec![0; CLEARED_BYTES], vec![0; CLEARED_BYTES]);
+        while from < to {
+            let step = usize::try_from(to - from).unwrap_or(CLEARED_BYTES).min(CLEARED_BYTES);
+            let (zeros, found) =
+                (zeros.get(..step).unwrap_or_default(), found.get_mut(..step).unwrap_or_default());
+            self.0.read_exact_at(found, from)?;
+            if found != zeros {
+                self.0.write_all_at(zeros, from)?;
+            }
+            from += step as u64;
+        }
+        Ok(())
+    }
+}
+
 impl DiskFile for RealFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
@@ -89,8 +110,16 @@ impl DiskFile for RealFile {
         })
     }
 
-    fn truncate(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
+    fn clear(&self, from: u64, to: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        if from >= to {
+            return Ok(());
+        }
+        match fallocate(&self.0, FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE, from, to - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.write_zeros(from, to),
+            cleared => Ok(cleared?),
+        }
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -98,8 +127,8 @@ impl DiskFile for RealFile {
     }
 
     fn map(&self) -> io::Result<Bytes> {
-        // SAFETY: the data directory is locked by this process, log files only grow and are never cut while mapped,
-        // and readers look only at bytes below a head that was published after they were written.
+        // SAFETY: this program never cuts a file that may be mapped and never changes bytes below a published head, the only
+        // ones that readers look at. Whoever cuts a file of the data directory by other means ends the process (SIGBUS).
         let map = unsafe { Mmap::map(&self.0)? };
         Ok(Bytes::from_owner(map))
     }

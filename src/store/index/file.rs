@@ -465,7 +465,15 @@ mod tests {
             let view = Arc::new(View { ranges: vec![range] });
             let snapshot = |mode| {
                 let options = Options { mode, ..Options::default() };
-                Snapshot::new(Arc::clone(&view), head, 1, ID_KEY, Arc::clone(&heads), &options)
+                Snapshot::new(
+                    Arc::clone(&view),
+                    head,
+                    1,
+                    ID_KEY,
+                    Arc::clone(&heads),
+                    Arc::clone(&options.clock),
+                    options.mode,
+                )
             };
             ask(&snapshot(Mode::Write), &fixture.events, at);
             read_around(&snapshot(Mode::Read), &fixture.events, at);

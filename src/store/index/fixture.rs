@@ -80,7 +80,15 @@ impl Fixture {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(0)));
         let options = Options { mode, clock, ..Options::default() };
         let head = self.events.last().expect("an event").position;
-        Snapshot::new(Arc::clone(&self.view), head, 1, ID_KEY, Arc::clone(&self.heads), &options)
+        Snapshot::new(
+            Arc::clone(&self.view),
+            head,
+            1,
+            ID_KEY,
+            Arc::clone(&self.heads),
+            Arc::clone(&options.clock),
+            options.mode,
+        )
     }
 }
 

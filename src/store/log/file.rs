@@ -124,7 +124,11 @@ impl LogFile {
 
     /// The first position and the attributes of the frame that holds the record at `offset`.
     pub(crate) fn frame_of(&self, offset: u32) -> Result<(FrameHeader, Attrs)> {
-        let (_, frame, start) = self.record(offset).ok_or_else(|| self.damaged(self.first(), offset))?;
+        let found = self.record(offset).map(|(_, frame, start)| (frame, start));
+        // What a frame says of its call is covered by the frame's checksum alone; a key that cannot be believed must not
+        // be taken for a stranger's.
+        let whole = found.filter(|(frame, start)| frame.proves(self.bytes.get(*start..).unwrap_or_default()));
+        let (frame, start) = whole.ok_or_else(|| self.damaged(self.first(), offset))?;
         Ok((frame, self.attrs(&frame, start)))
     }
 

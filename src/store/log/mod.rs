@@ -9,16 +9,14 @@ mod event_id;
 mod file;
 mod format;
 mod frame;
-mod group;
 mod record;
 mod recovery;
 mod writer;
 
 pub(crate) use event_id::{generated_id, generated_position};
 pub(crate) use file::{Attrs, LogFile};
-pub(crate) use format::{FILE_HEADER_BYTES, FileHeader, FrameHeader, ends};
+pub(crate) use format::{FILE_HEADER_BYTES, FileHeader, FrameHeader};
 pub(crate) use frame::{FrameBuilder, FrameStamp, RecordParts, record_bytes};
-pub(crate) use group::{GroupCommit, Outcome};
 pub(crate) use record::Record;
 pub(crate) use recovery::{Boundary, Break, Checks, damage_error, judge, records, walk};
 pub(crate) use writer::{LogEnd, create, file_name, grow, log_dir};

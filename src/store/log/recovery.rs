@@ -6,7 +6,8 @@ use super::record::Record;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Position, Timestamp};
 
-/// How far behind an apparent end of the log a later frame is looked for: 8 MiB.
+/// How far behind an apparent end of the log anything but zeros is looked for: 8 MiB. If there is, a later frame is looked
+/// for in all of the file.
 const LOOK_BEHIND_END_BYTES: usize = 8 << 20;
 
 /// A place between two frames.
@@ -103,7 +104,10 @@ pub(crate) fn judge(
     reason: Option<&'static str>,
     synced_through: Position,
 ) -> Option<Break> {
-    let end = if reason.is_some() { log.bytes().len() } else { at.offset + LOOK_BEHIND_END_BYTES };
+    let window = log.bytes().get(at.offset..).unwrap_or_default();
+    let window = window.get(..LOOK_BEHIND_END_BYTES).unwrap_or(window);
+    let is_silent = reason.is_none() && window.iter().all(|&byte| byte == 0);
+    let end = if is_silent { at.offset } else { log.bytes().len() };
     let resume = later_frame(log, at, end);
     let proved =
         resume.is_some_and(|(_, frame)| frame.synced_through >= at.next) || synced_through >= at.next;

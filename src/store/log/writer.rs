@@ -113,20 +113,14 @@ impl LogEnd {
         Ok(())
     }
 
-    /// Makes all that was written durable.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.log.file().sync_data()
-    }
-
     /// Before the first write after an open, makes everything behind the end zero, durably: a frame that was never
     /// acknowledged must not come back to life behind a newer one.
     fn cut_torn_tail(&mut self) -> io::Result<()> {
         if self.cut {
             return Ok(());
         }
-        let (file, bytes) = (self.log.file(), self.log.bytes().len() as u64);
-        file.truncate(self.offset)?;
-        file.allocate(bytes)?;
+        let file = self.log.file();
+        file.clear(self.offset, self.log.bytes().len() as u64)?;
         file.sync_data()?;
         self.cut = true;
         Ok(())

@@ -43,6 +43,7 @@ mod tests {
             epoch: 1,
             synced_through: 20,
             volatile: false,
+            suspect: false,
             log_files: vec![1, 11],
         }
     }

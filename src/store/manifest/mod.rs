@@ -34,6 +34,9 @@ pub(crate) struct Manifest {
     /// not closed since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub volatile: bool,
+    /// Damage was found in a log file: the next open proves all of them before it trusts an index.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspect: bool,
     /// The first position of each log file, rising.
     pub log_files: Vec<u64>,
 }

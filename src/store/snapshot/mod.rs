@@ -15,7 +15,7 @@ pub use stats::{StoreStats, TypeCount};
 
 use super::index::HeadCache;
 use super::log::{Attrs, generated_id};
-use super::options::{Mode, Options};
+use super::options::Mode;
 use super::read::{Page, Scan, ScanLimits, page};
 use super::view::{Range, View};
 use crate::clock::Clock;
@@ -61,9 +61,9 @@ impl Snapshot {
         epoch: u64,
         id_key: u64,
         heads: Arc<HeadCache>,
-        options: &Options,
+        clock: Arc<dyn Clock>,
+        mode: Mode,
     ) -> Self {
-        let (clock, mode) = (Arc::clone(&options.clock), options.mode);
         Self { view, head, epoch, id_key, heads, clock, mode }
     }
 

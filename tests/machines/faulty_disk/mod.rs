@@ -29,7 +29,7 @@ pub enum Call {
     Write,
     SyncData,
     Allocate,
-    Truncate,
+    Clear,
 }
 
 /// The next call of a kind fails, and the disk goes on.
@@ -315,8 +315,9 @@ impl DiskFile for FaultyFile {
         self.change(Call::Allocate, Change::Grow { size: as_size(bytes) }, || self.inner.allocate(bytes))
     }
 
-    fn truncate(&self, bytes: u64) -> io::Result<()> {
-        self.change(Call::Truncate, Change::Cut { size: as_size(bytes) }, || self.inner.truncate(bytes))
+    fn clear(&self, from: u64, to: u64) -> io::Result<()> {
+        let zeros = Change::Write { offset: as_size(from), bytes: vec![0; as_size(to - from)] };
+        self.change(Call::Clear, zeros, || self.inner.clear(from, to))
     }
 
     fn size(&self) -> io::Result<u64> {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 pub enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Grow { size: usize },
-    Cut { size: usize },
 }
 
 impl Change {
@@ -17,7 +16,6 @@ impl Change {
         match self {
             Self::Write { offset, bytes } => write(content, *offset, bytes),
             Self::Grow { size } => content.resize(content.len().max(*size), 0),
-            Self::Cut { size } => content.resize(*size, 0),
         }
     }
 }

@@ -91,11 +91,7 @@ impl<T, R> GroupCommit<T, R> {
             1 => 0,
             several => several,
         };
-        while queue.waiting.len() < coming {
-            if self.arrived.wait_for(&mut queue, GATHER_MAX).timed_out() {
-                break;
-            }
-        }
+        self.arrived.wait_while_for(&mut queue, |queue| queue.waiting.len() < coming, GATHER_MAX);
         queue.last_group = queue.waiting.len();
         queue.waiting.drain(..).collect()
     }
