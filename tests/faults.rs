@@ -266,6 +266,35 @@ fn a_flipped_bit_in_the_middle_is_named_and_read_around() {
     assert!(!store.verify().damage.is_empty());
 }
 
+/// An open proves the newest log file only, so damage in an older one was built upon by whoever appended before a read
+/// met it, for ever in programs that live for one append.
+#[test]
+fn damage_in_an_older_file_refuses_the_first_append_and_every_open_after_it() {
+    let place = Place::new();
+    let store = place.open();
+    for n in 0..200 {
+        append(&store, &format!("entity-{n}")).expect("a healthy disk");
+    }
+    drop(store);
+    let files = std::fs::read_dir(place.log_file().parent().expect("a folder")).expect("readable").count();
+    assert!(files > 1, "{files} log files");
+    flip(&place.log_file(), 200);
+
+    let store = place.open();
+    let error = append(&store, "late").expect_err("the damage is found before anything is built on it");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Corrupt, "log_damaged"), "{error}");
+    assert_eq!(error.details()["file"], "00000000000000000001.log");
+    let page = store.snapshot().scan(&Scan::default(), &ScanLimits::default()).expect("reads go around it");
+    assert_eq!((page.damaged, page.events.len()), (1, 199));
+    drop(store);
+
+    let options = small_options(Arc::new(place.disk.clone()), 1);
+    let error = Store::open(&place.dir(), options).err().expect("it is remembered");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    flip(&place.log_file(), 200);
+    append(&place.open(), "late").expect("restored from a backup, the store is as good as ever");
+}
+
 /// Every byte of a small log that holds something is covered by a checksum.
 #[test]
 fn no_flipped_bit_is_ever_served() {
