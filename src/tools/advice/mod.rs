@@ -4,7 +4,7 @@
 //! A question goes: words → a use case and the types and fields it names ([`question`]) → [`plans`] over [`facts`] →
 //! [`pitfalls`] and [`craft`], chosen by what the data shows.
 //!
-//! **Invariant:** pure over a [`Profile`]: the same store and question give the same advice. Every call names a tool of
+//! **Invariant:** pure over a [`Profile`](crate::engine::Profile): the same store and question give the same advice. Every call names a tool of
 //! the table and only names that are stored.
 
 mod craft;
