@@ -46,7 +46,11 @@ impl Engine {
     }
 }
 
-fn check_writes(caller: &Caller) -> Result<()> {
+/// Refuses a caller that may not change `main`.
+///
+/// # Errors
+/// `Denied` (`writes_denied`).
+pub(crate) fn check_writes(caller: &Caller) -> Result<()> {
     let why = match caller.writes {
         Writes::All => return Ok(()),
         Writes::None => "this server was started with --writes none",

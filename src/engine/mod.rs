@@ -20,12 +20,13 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::disk::Disk;
 
-pub(crate) use fold::{Change, Fold, Folded, diff};
+pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
+pub(crate) use ingest::check_writes;
 pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;
-pub(crate) use tally::{Tally, tally};
+pub(crate) use tally::{Tally, Values, tally};
 
 /// What a caller may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

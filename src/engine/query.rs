@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::filter::Conditions;
-use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, parse_zone};
+use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, parse_zone, quote};
 use crate::store::{Order, Scan, ScanLimits, ScanPlan, Snapshot};
 
 /// The longest a call scans: 2 s; then it answers with what it has.
@@ -14,6 +14,8 @@ const SCAN_TIME_MAX: Duration = Duration::from_secs(2);
 const PAGE_BYTES_MAX: usize = 16 << 20;
 /// How long a call goes on counting what did not fit into its page: 500 ms.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(500);
+/// A day, in microseconds.
+const DAY_US: i64 = 86_400_000_000;
 /// The events counted at a time.
 const COUNT_STEP: usize = 4_096;
 
@@ -76,6 +78,7 @@ impl Wish<'_> {
             as_of: time("as_of", self.as_of)?,
             conditions: Conditions::parse(&self.conditions, now, zone)?,
         };
+        self.check_times(&filter)?;
         let mut bound = self.as_of_position.map_or(Position::MAX, Position::new);
         if let Some(known_at) = time("known_at", self.known_at)? {
             bound = bound.min(snapshot.position_known_at(known_at)?);
@@ -83,6 +86,31 @@ impl Wish<'_> {
         let is_cut = bound < snapshot.head();
         let snapshot = if is_cut { snapshot.up_to(bound) } else { snapshot };
         Ok(View { snapshot, is_cut, filter, zone })
+    }
+
+    /// Refuses a stretch of time that can hold no event: it is a slip, not a question.
+    fn check_times(&self, filter: &Filter) -> Result<()> {
+        let said = |text: Option<&str>| quote(text.unwrap_or_default());
+        let (since, until, as_of) = (said(self.since), said(self.until), said(self.as_of));
+        let message = match (filter.since, filter.until, filter.as_of) {
+            (Some(from), Some(to), _) if from == to => {
+                let day_after = Timestamp::from_micros(to.as_micros().saturating_add(DAY_US)).to_string();
+                let day_after = day_after.split('T').next().unwrap_or_default();
+                format!(
+                    "read since {since} until {until}: until is exclusive, so that holds nothing; for the whole day use until {day_after}"
+                )
+            }
+            (Some(from), Some(to), _) if from > to => {
+                format!("read since {since} until {until}: since is after until; swap them")
+            }
+            (Some(from), _, Some(to)) if from > to => {
+                format!(
+                    "read since {since} as of {as_of}: since is after as_of; give an earlier since or a later as_of"
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid("empty_time_range", message).with("argument", "since"))
     }
 }
 
@@ -163,16 +191,33 @@ impl View {
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn count(&self, clock: &dyn Clock) -> Result<(u64, bool)> {
-        if let Some(count) = self.indexed_count()? {
-            return Ok((count, true));
+        match self.indexed_count()? {
+            Some(count) => Ok((count, true)),
+            None => self.count_between(Position::ZERO, None, clock),
+        }
+    }
+
+    /// How many events lie between two positions, neither of them counted, and whether that is all of them: counted
+    /// for at most 500 ms.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn count_between(
+        &self,
+        mut after: Position,
+        before: Option<Position>,
+        clock: &dyn Clock,
+    ) -> Result<(u64, bool)> {
+        if self.filter == Filter::default() {
+            let end = before.map_or(u64::MAX, Position::get).min(self.snapshot.head().next().get());
+            return Ok((end.saturating_sub(after.next().get()), true));
         }
         let started = clock.elapsed();
         let mut count = 0;
-        let mut after = Position::ZERO;
         loop {
             let left = COUNT_TIME_MAX.saturating_sub(clock.elapsed().saturating_sub(started));
             let limits = ScanLimits { events_max: COUNT_STEP, time_max: left, ..ScanLimits::default() };
-            let scan = Scan { filter: self.filter.clone(), after, ..Scan::default() };
+            let scan = Scan { filter: self.filter.clone(), after, before, ..Scan::default() };
             let page = self.snapshot.scan(&scan, &limits)?;
             count += u64::try_from(page.events.len()).unwrap_or_default();
             match page.scanned_to {

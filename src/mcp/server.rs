@@ -37,9 +37,10 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(host: Arc<Host>, surface: Surface) -> Self {
         let tools = surface.listed().map(describe).collect();
+        let can_write = surface.listed().any(|tool| !tool.hints.read_only);
         // What the owner of a damaged store says comes first in the agent's mind too.
         let warnings = host.warnings().into_iter().map(|warning| format!("\n\nWarning: {warning}"));
-        let instructions = tools::INSTRUCTIONS.trim_end().to_owned() + &warnings.collect::<String>();
+        let instructions = tools::instructions(can_write) + &warnings.collect::<String>();
         Self { host, surface, tools, instructions }
     }
 

@@ -48,12 +48,17 @@ impl Surface {
             })
             .filter(|tool| !selects(&options.exclude_tools, tool.name))
             .collect();
-        if tools.is_empty() {
-            let message =
-                "offer tools: --toolsets, --tools and --exclude-tools leave none; loosen one of them";
+        let surface = Self { tools, writes: options.writes };
+        if surface.listed().next().is_none() {
+            let message = if surface.tools.is_empty() {
+                "offer tools: --toolsets, --tools and --exclude-tools leave none; loosen one of them"
+            } else {
+                "offer tools: only tools that write are chosen but --writes none leaves none of them; \
+                 choose others or allow writes"
+            };
             return Err(Error::invalid("no_tools", message));
         }
-        Ok(Self { tools, writes: options.writes })
+        Ok(surface)
     }
 
     /// What clients may change.
@@ -128,6 +133,12 @@ mod tests {
         let options = ServeOptions { writes: Writes::None, ..ServeOptions::default() };
         check(&options, &all_but(&["append_events"]));
         assert!(Surface::new(&options).expect("valid options").find("append_events").is_some());
+    }
+
+    #[test]
+    fn a_read_only_server_of_write_tools_alone_does_not_start() {
+        let toolsets = list(&["write"]);
+        refused(&ServeOptions { writes: Writes::None, toolsets, ..ServeOptions::default() }, "leaves none");
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(crate) struct Reply {
     pub scanned_to: Option<Position>,
     /// How many events match, where the rows do not say it.
     pub matched: Option<Matched>,
+    /// Say how many match even where all rows are shown, because the caller filtered.
+    pub says_matched: bool,
     /// Where the next page begins, when this one has no rows.
     pub next_cursor: Option<String>,
     /// Ready calls, where the answer is slow, empty, cut or a conflict.
@@ -131,7 +133,7 @@ impl Reply {
             packed.as_ref().and_then(|packed| packed.next_cursor.clone()).or(self.next_cursor.take());
         if let Some(packed) = &packed {
             // Where all rows are shown, they say how many match.
-            self.matched = self.matched.filter(|_| cursor.is_some());
+            self.matched = self.matched.filter(|_| cursor.is_some() || self.says_matched);
             self.warnings.extend(packed.warning.clone());
         }
         if is_large {
@@ -158,7 +160,12 @@ impl Reply {
             put("scanned_to", position.get().into());
         }
         if let Some(Matched { count, exact }) = self.matched {
-            put("matched", json!({"count": count, "exact": exact}));
+            // All of them are shown: exact goes without saying.
+            let is_plain = self.says_matched && exact && cursor.is_none();
+            put(
+                "matched",
+                if is_plain { json!({"count": count}) } else { json!({"count": count, "exact": exact}) },
+            );
         }
         if let Some(cursor) = cursor {
             put("next_cursor", cursor.into());

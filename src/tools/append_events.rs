@@ -6,7 +6,7 @@ use super::answer::{Reply, Step};
 use super::argument::{Argument, BUDGET, Field, Kind, POSITION};
 use super::call::Call;
 use super::{Hints, Object, Tool};
-use crate::engine::exactly;
+use crate::engine::{check_writes, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Conditions;
 use crate::event::{
@@ -64,6 +64,8 @@ const PROBLEMS_MAX: usize = 10;
 const IDS_MAX: usize = 20;
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
+    // Who may not write learns that first, whatever else is wrong.
+    check_writes(call.caller)?;
     let append = Append {
         events: drafts(call.arguments.items("events"), call.now)?,
         expected: expected(call.arguments.map("expected_versions"))?,
@@ -352,6 +354,7 @@ mod tests {
         let mut shop = Shop::with_orders();
         for writes in [Writes::None, Writes::Forks] {
             shop.caller.writes = writes;
+            shop.refused("append_events", &json!({"branch": "main", "events": []}), "writes_denied");
             let body = shop.refused(
                 "append_events",
                 &json!({"branch": "main", "events": [event("a")]}),

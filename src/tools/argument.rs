@@ -129,21 +129,31 @@ pub struct Field {
     pub name: &'static str,
     /// Its JSON Schema type; empty where any JSON may stand.
     pub json_type: &'static str,
+    /// What it means, where the name does not say it; else empty.
+    pub about: &'static str,
 }
 
 impl Field {
     fn schema(&self) -> Value {
-        match self.json_type {
+        let mut schema = match self.json_type {
             "" => json!({}),
             json_type => json!({"type": json_type}),
+        };
+        if let Some(members) = schema.as_object_mut().filter(|_| !self.about.is_empty()) {
+            members.insert("description".to_owned(), self.about.into());
         }
+        schema
     }
 
     /// A field.
     pub(crate) const fn new(name: &'static str, json_type: &'static str) -> Self {
-        Self { name, json_type }
+        Self { name, json_type, about: "" }
     }
 }
+
+/// What the rows of a page have in common.
+pub(crate) const CONSTANT: Field =
+    Field { name: "constant", json_type: "object", about: "The same in every row of this page only" };
 
 const COMMON_FIELDS: &[Field] = &[
     Field::new("error", "object"),

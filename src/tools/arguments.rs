@@ -12,6 +12,9 @@ use super::{Object, Tool};
 use crate::error::{Error, Result};
 use crate::event::{nearest, quote};
 
+/// The most argument names that an error names.
+const NEAREST_MAX: usize = 5;
+
 /// A call's arguments: each of its declared type and within its bounds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Arguments(Object);
@@ -131,15 +134,19 @@ fn with_example(error: Error, tool: &Tool) -> Error {
 
 fn unknown(tool: &Tool, name: &str) -> Error {
     let known: Vec<&str> = tool.arguments.iter().copied().flatten().map(|argument| argument.name).collect();
-    let mut near = nearest(name, known.iter().copied(), 3);
+    let near = nearest(name, known.iter().copied(), NEAREST_MAX);
     let remedy = if near.is_empty() {
-        near = known;
-        format!("it takes {}", near.join(", "))
+        let some: Vec<&str> = known.iter().copied().take(NEAREST_MAX).collect();
+        let beyond = match known.len().saturating_sub(some.len()) {
+            0 => String::new(),
+            beyond => format!(" and {beyond} more"),
+        };
+        format!("it takes {}{beyond}", some.join(", "))
     } else {
         format!("nearest: {}", near.join(", "))
     };
     let message = format!("call {}: it has no argument {}; {remedy}", tool.name, quote(name));
-    with_example(Error::invalid("unknown_argument", message).with("nearest", near), tool)
+    with_example(Error::invalid("unknown_argument", message), tool)
 }
 
 /// Decodes one value; `name` is the path by which errors name it.
@@ -321,6 +328,8 @@ mod tests {
     fn an_unknown_argument_names_the_nearest() {
         refused(&json!({"entityId": "a"}), "unknown_argument", "nearest: entity_id");
         let error = decode(&json!({"zzzzzz": 1})).expect_err("unknown");
+        assert!(error.message().contains("entity_id, event_type, since, until, where and "), "{error}");
+        assert!(error.details().get("nearest").is_none(), "names stand there once");
         assert_eq!(error.details()["example"]["arguments"]["limit"], 5);
         refused(&json!({"events": [{"entity_id": "a", "type": "b"}]}), "unknown_argument", "events[0]");
     }

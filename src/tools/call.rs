@@ -8,13 +8,29 @@ use super::arguments::{Arguments, example};
 use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
 use super::{Answer, Object, TOOLS, Tool};
-use crate::engine::{Caller, Engine, Query, QueryId};
+use crate::engine::{Caller, Engine, Query, QueryId, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, nearest, quote};
 use crate::store::Snapshot;
 
 /// The one branch there is.
 const MAIN: &str = "main";
+
+/// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
+const SHAPES: [&str; 12] = [
+    "limit",
+    "order",
+    "fields",
+    "response_format",
+    "explain",
+    "text_offset",
+    "sample_size",
+    "stratified_by",
+    "seed",
+    "metrics",
+    "top_values",
+    "find",
+];
 
 /// One call of a tool, its arguments decoded, refined and complete.
 pub(crate) struct Call<'a> {
@@ -50,7 +66,7 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
 pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: &Caller) -> Answer {
     let mut call = match Call::prepare(engine, tool, given, caller) {
         Ok(call) => call,
-        Err(error) => return error_answer(&error, &[], TOKENS_DEFAULT),
+        Err(error) => return error_answer(&at_home(error, engine), &[], TOKENS_DEFAULT),
     };
     let reply = (tool.run)(&mut call);
     let warnings = std::mem::take(&mut call.warnings);
@@ -62,6 +78,24 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
             reply.finish(query, call.tokens_max)
         }
     }
+}
+
+/// The error, its example speaking of this store's own types and entities.
+fn at_home(error: Error, engine: &Engine) -> Error {
+    let Some(mut example) = error.details().get("example").cloned() else { return error };
+    let snapshot = engine.store().snapshot();
+    let Some(arguments) = example.get_mut("arguments").and_then(Value::as_object_mut) else { return error };
+    let Ok(stats) = snapshot.stats() else { return error };
+    if let (Some(given), Some(commonest)) = (arguments.get_mut("event_type"), stats.event_types.first()) {
+        *given = exactly(commonest.event_type.as_str()).into();
+        // What the example says of payloads and of times holds elsewhere.
+        arguments.shift_remove("where");
+        arguments.shift_remove("since");
+    }
+    if let (Some(given), Ok(Some(last))) = (arguments.get_mut("entity_id"), snapshot.event(snapshot.head())) {
+        *given = last.entity_id.as_str().into();
+    }
+    error.with("example", example)
 }
 
 fn unknown_tool(name: &str) -> Error {
@@ -160,7 +194,8 @@ impl<'a> Call<'a> {
         given.object_mut().shift_remove("clear");
         let mut refined = Object::new();
         for (name, value) in query.arguments {
-            if clear.contains(&name) {
+            let is_dropped = clear.contains(&name);
+            if is_dropped || (query.tool != self.tool.name && SHAPES.contains(&name.as_str())) {
                 continue;
             }
             if self.tool.argument(&name).is_none() {

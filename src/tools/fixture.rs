@@ -64,6 +64,12 @@ impl Shop {
         self.engine.store().append(Append { events, ..Append::default() }).expect("stored");
     }
 
+    /// Appends an event with that metadata to an entity.
+    pub(crate) fn append_as(&self, entity: &str, metadata: &str) {
+        let draft = EventDraft::new(entity, "order.noted", r#"{"note":"x"}"#).expect("a draft");
+        self.append(vec![draft.with_metadata(metadata).expect("metadata")]);
+    }
+
     /// The same directory, opened again.
     pub(crate) fn reopened(self) -> Self {
         let Self { engine, caller, clock, dir } = self;

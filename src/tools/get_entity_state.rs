@@ -9,8 +9,9 @@ use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, POSITION};
 use super::call::Call;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
-use crate::engine::{Change, Fold, Folded, Stretch, View, Wish, diff, exactly};
+use crate::engine::{Change, Fold, Folded, Origin, Stretch, View, Wish, diff, exactly};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::filter::Path;
 use crate::event::{EntityId, NamePattern, Position, TimeZone, Version, quote};
 use crate::store::Order;
 
@@ -49,9 +50,10 @@ pub(super) const TOOL: Tool = Tool {
     fields: &[
         Field::new("version", "integer"),
         Field::new("current_version", "integer"),
-        Field::new("updated_at", "string"),
+        Field::new("last_event", "object"),
         Field::new("deleted", "boolean"),
         Field::new("compared_with", "object"),
+        Field::new("events_between", "integer"),
         Field::new("changes", "array"),
         Field::new("provenance", "object"),
         Field::new("state", ""),
@@ -85,7 +87,10 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         reply.field("current_version", head.version.get());
     }
     match &folded.last {
-        Some(last) => reply.field("updated_at", last.timestamp.in_zone(now_view.zone).to_string()),
+        Some(last) => {
+            reply.untrusted.push("/last_event");
+            reply.field("last_event", last_event(&now_view, last)?);
+        }
         None => nothing_yet(call, &entity, &now_view, &mut reply)?,
     }
     if folded.state.is_none() && folded.last.is_some() {
@@ -121,6 +126,23 @@ fn view(call: &Call<'_>, compare_as_of: Option<&str>) -> Result<View> {
     // The name itself, not a pattern: a trailing star is part of it.
     view.filter.entity_id = call.arguments.text("entity_id").map(|name| NamePattern::Exact(name.to_owned()));
     Ok(view)
+}
+
+/// What happened last, and who did it: where a process stands.
+fn last_event(view: &View, last: &Origin) -> Result<Value> {
+    let mut told = json!({
+        "event_type": "",
+        "position": last.position.get(),
+        "event_id": last.event_id.to_string(),
+        "timestamp": last.timestamp.in_zone(view.zone).to_string(),
+    });
+    let (Some(event), Some(members)) = (view.snapshot.event(last.position)?, told.as_object_mut()) else {
+        return Ok(told);
+    };
+    members.insert("event_type".to_owned(), event.event_type.as_str().into());
+    let actor = Path::parse("metadata.actor")?.extract(&event).filter(|actor| !actor.is_null());
+    members.extend(actor.map(|actor| ("actor".to_owned(), actor)));
+    Ok(told)
 }
 
 fn fold(
@@ -173,6 +195,9 @@ fn put_changes(call: &Call<'_>, folded: &Folded, zone: TimeZone, reply: &mut Rep
         let since =
             json!({"version": last.version.get(), "timestamp": last.timestamp.in_zone(zone).to_string()});
         reply.field("compared_with", since);
+    }
+    if changes.is_empty() {
+        reply.field("events_between", folded.events.abs_diff(base.events));
     }
     reply.untrusted.push("/changes");
     reply.field("changes", changes.into_iter().map(change).collect::<Vec<_>>());
@@ -287,6 +312,18 @@ mod tests {
             &json!("carrier"),
         );
         check(&json!({"entity_id": "order-4", "compare_version": 3}), "/changes", &json!([]));
+    }
+
+    #[test]
+    fn where_a_process_stands_is_told_by_its_last_event() {
+        let shop = Shop::with_orders();
+        shop.append_as("order-4", r#"{"actor":"ann"}"#);
+        shop.append_as("order-4", r#"{"actor":"bob"}"#);
+        let state = shop.ask("get_entity_state", &json!({"entity_id": "order-4", "compare_version": 4}));
+        assert_eq!(state["last_event"]["event_type"], "order.noted");
+        assert_eq!(state["last_event"]["actor"], "bob");
+        assert_eq!((&state["changes"], &state["events_between"]), (&json!([]), &json!(1)));
+        check(&json!({"entity_id": "order-4", "version": 2}), "/last_event/event_type", &json!("order.paid"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub use argument::{Argument, Field, Kind};
 pub use operations::{OPERATIONS, Operation, operate};
-pub(crate) use workflows::{INSTRUCTIONS, Workflow, workflows};
+pub(crate) use workflows::{Workflow, instructions, workflows};
 
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, Result};

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use super::answer::{Matched, Paging, Reply};
-use super::argument::{Argument, BUDGET, FILTER, FORMAT, Field, Kind, PAGE, POSITION};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, PAGE, POSITION};
 use super::call::Call;
-use super::reading::warn_of_unknown_paths;
 use super::{Hints, Tool};
 use crate::engine::{Found, Stretch, View};
 use crate::error::{Error, Result};
-use crate::event::{Event, EventId, Position, quote};
+use crate::event::filter::Path;
+use crate::event::{Event, EventId, Filter, Position, quote};
 use crate::store::{Order, ScanPlan};
 
 /// The most ids in one call.
@@ -32,14 +32,14 @@ pub(super) const TOOL: Tool = Tool {
     toolset: "explore",
     description: "Find events by entity, type, time and conditions on any payload path, newest first. Concise rows \
                   show the paths you filter on or name in fields, else those that vary most; what is the same in \
-                  every row stands once under constant. matched counts all pages. Follow next_cursor, sent alone, \
+                  every row of the page stands once under constant. matched counts all pages. Follow next_cursor, sent alone, \
                   for more. Cut texts end in …+N: read on with event_ids, fields and text_offset. For the folded \
                   state of one entity use get_entity_state; for an overview quick_stats.",
     hints: Hints::READ,
     arguments: &[FILTER, ARGUMENTS, PAGE, FORMAT, BUDGET],
     fields: &[
         Field::new("explain", "object"),
-        Field::new("constant", "object"),
+        CONSTANT,
         Field::new("more_fields", "integer"),
         Field::new("table", "object"),
         Field::new("events", "array"),
@@ -80,11 +80,14 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     };
     match &mut reply.rows {
         Some(rows) => {
+            let is_bounded = stretch.after > Position::ZERO || stretch.before.is_some();
+            reply.says_matched = is_bounded || view.is_cut || view.filter != Filter::default();
             if call.cursor.is_none() && !call.arguments.has("event_ids") {
                 reply.matched = matched(call, &view, &stretch, &found)?;
             }
             rows.paging = Some(paging);
-            warn_of_unknown_paths(&mut reply, &view, &found.events)?;
+            let named: &[Path] = if style.only_wanted { &style.wanted } else { &[] };
+            call.warn_of_unknown_paths(&mut reply, &view, &found.events, named)?;
         }
         None if found.timed_out => reply.next_cursor = paging.after(0, 0),
         None if call.cursor.is_none() => call.explain_nothing(&mut reply, &view)?,
@@ -121,8 +124,13 @@ fn matched(call: &Call<'_>, view: &View, stretch: &Stretch, found: &Found) -> Re
     if found.next.is_none() {
         return Ok(Some(Matched { count: shown, exact: true }));
     }
-    if found.timed_out || stretch.after > Position::ZERO || stretch.before.is_some() {
+    if found.timed_out {
         return Ok(Some(Matched { count: shown, exact: false }));
+    }
+    if stretch.after > Position::ZERO || stretch.before.is_some() {
+        let clock = call.engine.clock().as_ref();
+        let (count, exact) = view.count_between(stretch.after, stretch.before, clock)?;
+        return Ok(Some(Matched { count, exact }).filter(|_| exact));
     }
     let (count, exact) = view.count(call.engine.clock().as_ref())?;
     Ok(Some(Matched { count: count.max(shown), exact }))
@@ -365,6 +373,7 @@ mod tests {
     #[test]
     fn a_path_that_no_event_has_is_warned_of() {
         let shop = Shop::with_orders();
+        shop.append(vec![EventDraft::new("order-1", "order.noted", r#"{"gone":null}"#).expect("a draft")]);
         for (condition, warned) in [
             ("payload.totl = 30", true),
             ("payload.totl IS NULL", true),
@@ -372,11 +381,36 @@ mod tests {
             ("payload.customer IS NULL", false),
             ("payload IS NOT NULL", false),
             ("payload.customer.id.x = 1", false),
+            ("payload.gone = 1", false),
         ] {
             let answer = shop.ask("query_events", &json!({"where": [condition], "limit": 2}));
             let warnings = answer["warnings"].to_string();
             assert_eq!(warnings.contains("nearest: \\\"payload.total\\\""), warned, "{condition}: {answer}");
         }
+    }
+
+    #[test]
+    fn unknown_paths_of_metadata_and_of_fields_are_warned_of() {
+        let shop = Shop::with_orders();
+        shop.append_as("order-1", r#"{"actor":"ann"}"#);
+        for (arguments, warned) in [
+            (json!({"where": ["metadata.actr = 'ann'"]}), "\"metadata.actor\""),
+            (json!({"fields": ["payload.totall"]}), "\"payload.total\""),
+        ] {
+            let answer = shop.ask("query_events", &arguments);
+            assert!(answer["warnings"][0].as_str().is_some_and(|text| text.contains(warned)), "{answer}");
+        }
+        let known = json!({"where": ["metadata.actor = 'bob' OR metadata[\"$client\"].name = 'x'"]});
+        assert!(shop.ask("query_events", &known).get("warnings").is_none());
+    }
+
+    #[test]
+    fn who_acted_is_shown_without_being_asked_for() {
+        let shop = Shop::with_orders();
+        shop.append_as("order-1", r#"{"actor":"ann"}"#);
+        let answer = shop.ask("query_events", &json!({"limit": 2}));
+        assert_eq!(answer["table"]["columns"][4], "metadata.actor");
+        assert_eq!(rows(&answer)[0][4], "ann");
     }
 
     #[test]
@@ -406,6 +440,51 @@ mod tests {
         );
         let body = shop.refused("query_events", &json!({"branch": evil}), "unknown_branch");
         assert!(!body["error"]["message"].as_str().is_some_and(|message| message.contains('\u{202e}')));
+    }
+
+    #[test]
+    fn a_filtered_answer_says_how_many_match() {
+        let shop = Shop::with_orders();
+        for (arguments, count) in [
+            (json!({"entity_id": "order-4"}), 3),
+            (json!({"event_type": "order.paid", "after_position": 30, "limit": 5}), 80),
+            (json!({"after_position": 30, "before_position": 101, "limit": 5}), 70),
+            (json!({"entity_id": "order-4", "before_position": 15, "limit": 1}), 2),
+        ] {
+            let answer = shop.ask("query_events", &arguments);
+            assert_eq!(answer["matched"]["count"], count, "{arguments}: {answer}");
+            assert_ne!(answer["matched"]["exact"], false, "{arguments}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_time_range_that_can_hold_nothing_is_refused() {
+        let shop = Shop::with_orders();
+        let same = json!({"since": "2024-03-10", "until": "2024-03-10"});
+        let body = shop.refused("query_events", &same, "empty_time_range");
+        assert!(body["error"]["message"].as_str().is_some_and(|text| text.contains("until 2024-03-11")));
+        shop.refused("query_events", &json!({"since": "now", "until": "now-7d"}), "empty_time_range");
+        shop.refused("quick_stats", &json!({"since": "now", "as_of": "2001-01-01"}), "empty_time_range");
+    }
+
+    #[test]
+    fn a_relative_time_beyond_the_data_leads_to_the_last_events() {
+        let shop = Shop::with_orders();
+        shop.clock.advance(std::time::Duration::from_secs(90 * 86_400));
+        let answer = shop.ask("query_events", &json!({"since": "now-2h"}));
+        assert_eq!(positions(&shop.follow(&answer)), [270, 269, 268], "{answer}");
+    }
+
+    #[test]
+    fn a_type_that_an_entity_lacks_leads_to_those_it_has() {
+        let shop = Shop::with_orders();
+        shop.append_as("order-9", "{}");
+        let answer = shop.ask("query_events", &json!({"entity_id": "order-4", "event_type": "order.noted"}));
+        assert!(
+            answer["warnings"][0].as_str().is_some_and(|text| text.contains("\"order.paid\" (1)")),
+            "{answer}"
+        );
+        assert_eq!(positions(&shop.follow(&answer)).len(), 1);
     }
 
     #[test]

@@ -4,19 +4,27 @@ use serde_json::{Value, json};
 
 use super::answer::Reply;
 use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX};
+use super::budget::cut;
 use super::call::Call;
 use super::fields::{every_field, fields};
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
-use crate::engine::{Tally, View, tally};
-use crate::error::Result;
-use crate::event::{limits, nearest};
+use crate::engine::{Tally, Values, View, tally};
+use crate::error::{Error, Result};
+use crate::event::filter::Path;
+use crate::event::{limits, nearest, quote};
 use crate::store::StoreStats;
 
 /// Names in a section when nothing else is asked for.
 const NAMES_DEFAULT: usize = 20;
 /// Nearest names of each kind for `find`.
 const FOUND_MAX: usize = 5;
+/// Paths whose values one call counts.
+const TOP_PATHS_MAX: usize = 4;
+/// Values shown of each.
+const TOP_MAX: usize = 10;
+/// Characters shown of a value.
+const TOP_CHARS_MAX: usize = 80;
 
 const SECTIONS: &[&str] = &["counts", "types", "fields", "time_range", "forks", "indexes", "limits"];
 /// The sections of an answer when nothing else is asked for.
@@ -25,6 +33,7 @@ const DEFAULT_SECTIONS: [&str; 4] = ["counts", "types", "fields", "time_range"];
 const ARGUMENTS: &[Argument] = &[
     Argument::optional("find", Kind::Text, "Words: the nearest types, paths, entities"),
     Argument::optional("metrics", Kind::Choices(SECTIONS), "Only these sections"),
+    Argument::optional("top_values", Kind::Texts, "Paths (4): their commonest values, counted"),
     Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most names per section; 20"),
 ];
 
@@ -33,17 +42,18 @@ pub(super) const TOOL: Tool = Tool {
     name: "quick_stats",
     title: "Quick stats",
     toolset: "explore",
-    description: "Start here: what time it is, how many events and entities there are, which event types and payload \
-                  paths, over which time. With filters it counts only the events that match, by type. find takes \
-                  words and gives the nearest event types, payload paths and entities. Answers at once however \
-                  large the store is, unless conditions make it look at every event (2 s at most). To see events \
-                  use sample_events or query_events.",
+    description: "Start here: what time it is, how many events and entities there are, which event types and paths, \
+                  over which time. With filters it counts only the events that match, by type. top_values counts \
+                  values, as in GROUP BY: who or what most. find takes words and gives the nearest types, paths and \
+                  entities. Answers at once however large the store is, unless it has to look at every event \
+                  (2 s at most). To see events use sample_events or query_events.",
     hints: Hints::READ,
     arguments: &[FILTER, ARGUMENTS, BUDGET],
     fields: &[
         Field::new("now", "string"),
         Field::new("found", "object"),
         Field::new("counts", "object"),
+        Field::new("top_values", "object"),
         Field::new("types", "object"),
         Field::new("fields", "object"),
         Field::new("time_range", "object"),
@@ -61,18 +71,32 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let mut reply = Reply { head_position: Some(view.snapshot.head()), ..Reply::default() };
     reply.field("now", call.now.in_zone(view.zone).to_string());
     if let Some(words) = call.arguments.text("find") {
-        let found = find(call, &view, &stats, words)?;
-        reply.untrusted.push("/found");
-        reply.field("found", Value::Object(found));
+        let found = find(&view, &stats, words)?;
+        if found.is_empty() {
+            let said = quote(words);
+            reply.warnings.push(format!("nothing is like {said}; without find you see what there is"));
+        } else {
+            reply.untrusted.push("/found");
+            reply.field("found", Value::Object(found));
+        }
         if !call.arguments.has("metrics") {
             return Ok(reply);
         }
     }
+    let paths = top_paths(call)?;
     let everything = view.filter == crate::event::Filter::default() && !view.is_cut;
-    let counted =
-        if everything { counted_by_index(&stats) } else { tally(&view, call.engine.clock().as_ref())? };
+    let mut counted = if everything && paths.is_empty() {
+        counted_by_index(&stats)
+    } else {
+        tally(&view, &paths, call.engine.clock().as_ref())?
+    };
     reply.scanned_to = counted.scanned_to;
     reply.incomplete = counted.scanned_to.is_some();
+    put_top_values(&mut reply, &paths, std::mem::take(&mut counted.values));
+    call.warn_of_unknown_paths(&mut reply, &view, &[], &paths)?;
+    if everything {
+        counted = counted_by_index(&stats);
+    }
     for section in sections(call) {
         put_section(call, &view, &stats, &counted, section, &mut reply)?;
     }
@@ -86,10 +110,48 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
 
 fn sections(call: &Call<'_>) -> Vec<&'static str> {
     let asked = call.arguments.texts("metrics");
+    if asked.is_empty() && call.arguments.has("top_values") {
+        return vec!["counts"];
+    }
     if asked.is_empty() {
         return DEFAULT_SECTIONS.to_vec();
     }
     SECTIONS.iter().copied().filter(|section| asked.contains(section)).collect()
+}
+
+/// The paths of `top_values`.
+fn top_paths(call: &Call<'_>) -> Result<Vec<Path>> {
+    let named = call.arguments.texts("top_values");
+    if named.len() > TOP_PATHS_MAX {
+        let message = format!(
+            "count top_values: {} paths are given but at most {TOP_PATHS_MAX} are counted",
+            named.len()
+        );
+        return Err(Error::invalid("bad_argument", message).with("argument", "top_values"));
+    }
+    let parse = |(index, text): (usize, &&str)| {
+        Path::parse(text).map_err(|error| error.context(format!("top_values[{index}]")))
+    };
+    named.iter().enumerate().map(parse).collect()
+}
+
+fn put_top_values(reply: &mut Reply, paths: &[Path], values: Vec<Values>) {
+    let mut shown = Object::new();
+    for (path, Values { counts, is_partial }) in paths.iter().zip(values) {
+        if is_partial {
+            reply
+                .warnings
+                .push(format!("{} has too many different values to count all", quote(&path.to_string())));
+        }
+        let counts: Vec<(String, Value)> =
+            counts.into_iter().map(|(value, count)| (cut(&value, TOP_CHARS_MAX), count.into())).collect();
+        let pairs = counts.iter().map(|(value, count)| (value.as_str(), count.clone()));
+        shown.insert(path.to_string(), some_of(pairs, TOP_MAX));
+    }
+    if !shown.is_empty() {
+        reply.untrusted.push("/top_values");
+        reply.field("top_values", Value::Object(shown));
+    }
 }
 
 fn counted_by_index(stats: &StoreStats) -> Tally {
@@ -98,7 +160,7 @@ fn counted_by_index(stats: &StoreStats) -> Tally {
         entities: stats.entities,
         types: stats.event_types.iter().map(|one| (one.event_type.clone(), one.count)).collect(),
         time_range: stats.time_range,
-        scanned_to: None,
+        ..Tally::default()
     }
 }
 
@@ -147,8 +209,8 @@ fn put_section(
     Ok(())
 }
 
-/// The event types, payload paths and entities whose names are nearest to the words.
-fn find(call: &Call<'_>, view: &View, stats: &StoreStats, words: &str) -> Result<Object> {
+/// The event types, paths and entities whose names are nearest to the words.
+fn find(view: &View, stats: &StoreStats, words: &str) -> Result<Object> {
     let paths = every_field(&view.snapshot)?;
     let types = || stats.event_types.iter().map(|one| one.event_type.as_str());
     // Each word counts for itself, the whole phrase first.
@@ -170,12 +232,6 @@ fn find(call: &Call<'_>, view: &View, stats: &StoreStats, words: &str) -> Result
         entities.extend(nearest_entities(&view.snapshot, term, FOUND_MAX)?);
     }
     put("entities", best(&[""], |_| entities.clone()));
-    if found.is_empty() {
-        found.insert(
-            "types".to_owned(),
-            types().take(call.arguments.count("limit").unwrap_or(FOUND_MAX)).collect(),
-        );
-    }
     Ok(found)
 }
 
@@ -192,9 +248,21 @@ fn best(terms: &[&str], search: impl Fn(&str) -> Vec<String>) -> Vec<String> {
 
 /// The paths that are like the term, or one step of which is.
 fn nearest_paths(term: &str, paths: &[(String, String)]) -> Vec<String> {
-    // Every path begins with `payload`, which says nothing.
-    let names = paths.iter().filter_map(|(path, _)| path.strip_prefix("payload"));
-    nearest(term, names, FOUND_MAX).into_iter().map(|name| format!("payload{name}")).collect()
+    // What every path begins with says nothing.
+    let bare = |path: &str| {
+        ["payload", "metadata"].iter().find_map(|root| path.strip_prefix(root).map(str::to_owned))
+    };
+    let names: Vec<(String, &str)> =
+        paths.iter().filter_map(|(path, _)| Some((bare(path)?, path.as_str()))).collect();
+    let near = nearest(term, names.iter().map(|(name, _)| name.as_str()), FOUND_MAX);
+    let named = |near: &str| {
+        names
+            .iter()
+            .filter(move |(name, _)| name == near)
+            .map(|(_, path)| (*path).to_owned())
+            .collect::<Vec<_>>()
+    };
+    near.into_iter().flat_map(|near| named(near)).collect()
 }
 
 /// The first names with their values; how many are left out is the last member.
@@ -274,6 +342,42 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_where_somebody_asks() {
+        let paid = json!({"event_type": "order.paid", "top_values": ["payload.method", "metadata.actor"]});
+        check(&paid, "/top_values/payload.method", &json!({"card": 90}));
+        check(&paid, "/counts/events", &json!(90));
+        let customers = json!({"top_values": ["payload.customer.id", "event_type"], "metrics": ["types"]});
+        check(&customers, "/top_values/payload.customer.id/c-0", &json!(13));
+        check(&customers, "/top_values/event_type/order.paid", &json!(90));
+        check(&json!({"top_values": ["payload.parcel"]}), "/top_values/payload.parcel/…", &json!("+80"));
+        let unknown = Shop::with_orders().ask("quick_stats", &json!({"top_values": ["payload.metod"]}));
+        assert!(
+            unknown["warnings"][0].as_str().is_some_and(|text| text.contains("payload.method")),
+            "{unknown}"
+        );
+        let five = json!({"top_values": ["payload.a", "payload.b", "payload.c", "payload.d", "payload.e"]});
+        Shop::empty().refused("quick_stats", &five, "bad_argument");
+    }
+
+    #[test]
+    fn metadata_is_found_and_shown() {
+        let shop = Shop::with_orders();
+        shop.append_as("order-1", r#"{"actor":"ann","$client":{"name":"x"}}"#);
+        let answer = shop.ask("quick_stats", &json!({}));
+        assert_eq!(answer["fields"]["metadata.actor"], "string");
+        assert!(!answer.to_string().contains("$client"), "{answer}");
+        let found = shop.ask("quick_stats", &json!({"find": "actr"}));
+        assert_eq!(found["found"]["fields"][0], "metadata.actor");
+    }
+
+    #[test]
+    fn what_is_like_nothing_is_said_to_be() {
+        let answer = Shop::with_orders().ask("quick_stats", &json!({"find": "xyzzy"}));
+        assert!(answer["warnings"][0].as_str().is_some_and(|text| text.contains("\"xyzzy\"")), "{answer}");
+        assert!(answer.get("found").is_none());
+    }
+
+    #[test]
     fn nothing_leads_on_and_empty_says_so() {
         let shop = Shop::with_orders();
         let found = shop.follow(&shop.ask("quick_stats", &json!({"event_type": "order.pad"})));
@@ -286,10 +390,11 @@ mod tests {
     #[test]
     fn a_query_id_is_refined_by_another_tool() {
         let shop = Shop::with_orders();
-        let stats = shop.ask("quick_stats", &json!({"event_type": "order.paid", "find": "x"}));
-        let events = shop.ask("query_events", &json!({"refine": stats["query_id"], "limit": 1}));
+        let stats = shop.ask("quick_stats", &json!({"event_type": "order.paid", "find": "x", "limit": 1}));
+        let events = shop.ask("query_events", &json!({"refine": stats["query_id"]}));
         assert_eq!(events["table"]["rows"][0][3], "order.paid");
-        assert!(events["warnings"][0].as_str().is_some_and(|text| text.starts_with("find of q-")));
+        assert_eq!(events["table"]["rows"].as_array().map(Vec::len), Some(50), "limit is not a filter");
+        assert!(events.get("warnings").is_none());
     }
 
     #[test]

@@ -8,10 +8,10 @@ use super::budget::CONCISE_CHARS_MAX;
 use super::call::Call;
 use super::fields::every_field;
 use super::table::{RowStyle, Table, table, whole};
-use crate::engine::{Found, Stretch, View, Wish, exactly};
+use crate::engine::{Found, Profile, Stretch, View, Wish, exactly, tally};
 use crate::error::{Error, Result};
-use crate::event::filter::Path;
-use crate::event::{EntityId, Event, NamePattern, Position, nearest, quote};
+use crate::event::filter::{Path, Step as PathStep};
+use crate::event::{EntityId, Event, Filter, NamePattern, Position, Timestamp, nearest, quote};
 use crate::store::{Order, Snapshot};
 
 /// The most columns a caller may name.
@@ -20,6 +20,12 @@ const FIELDS_MAX: usize = 32;
 const CANDIDATES_MAX: usize = 2_000;
 /// The filters that are tried one by one when nothing matches all of them.
 const FILTERS: [&str; 7] = ["where", "event_type", "entity_id", "since", "until", "as_of", "known_at"];
+
+/// The types of an entity that a warning names.
+const TYPES_SHOWN: usize = 5;
+/// Whether there is anything.
+const NEWEST: Stretch =
+    Stretch { order: Order::Descending, after: Position::ZERO, before: None, events_max: 1 };
 
 impl Call<'_> {
     /// The filter arguments.
@@ -99,7 +105,7 @@ impl Call<'_> {
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn explain_nothing(&self, reply: &mut Reply, view: &View) -> Result<()> {
         reply.matched = Some(Matched { count: 0, exact: !reply.incomplete });
-        warn_of_unknown_paths(reply, view, &[])?;
+        self.warn_of_unknown_paths(reply, view, &[], &[])?;
         let snapshot = &view.snapshot;
         if snapshot.head() == Position::ZERO {
             reply.warnings.push("the store holds no event up to there".to_owned());
@@ -132,6 +138,12 @@ impl Call<'_> {
         }
         if steps.is_empty() {
             time_that_exists(reply, view)?;
+            steps.extend(self.at_the_end_of_the_log(view)?);
+        }
+        if steps.is_empty() {
+            steps.extend(self.type_of_the_entity(reply, view)?);
+        }
+        if steps.is_empty() {
             steps.extend(self.without_one_filter(view)?);
         }
         if steps.is_empty() {
@@ -143,11 +155,109 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Warns of payload and metadata paths, in conditions and `named`, that neither these events nor a sample of all
+    /// have; a path that is only ever null is there.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn warn_of_unknown_paths(
+        &self,
+        reply: &mut Reply,
+        view: &View,
+        events: &[Event],
+        named: &[Path],
+    ) -> Result<()> {
+        let is_stored = |path: &&Path| match path {
+            Path::Json { steps, .. } => {
+                steps.first().is_some_and(|step| *step != PathStep::Key("$client".to_owned()))
+            }
+            Path::Column(_) => false,
+        };
+        let paths = view.filter.conditions.paths();
+        let mut unseen: Vec<String> = Vec::new();
+        for path in paths.into_iter().chain(named).filter(is_stored) {
+            let name = path.to_string();
+            let is_seen = || events.iter().any(|event| path.extract(event).is_some());
+            if !unseen.contains(&name) && !is_seen() {
+                unseen.push(name);
+            }
+        }
+        if unseen.is_empty() || view.snapshot.head() == Position::ZERO {
+            return Ok(());
+        }
+        let mut known: Vec<String> = every_field(&view.snapshot)?.into_iter().map(|(path, _)| path).collect();
+        if unseen.iter().any(|path| !is_among(path, &known)) {
+            let profile = Profile::of(&view.snapshot, self.engine.clock().as_ref())?;
+            let fields = profile.types.iter().flat_map(|one| &one.fields).chain(&profile.metadata);
+            known.extend(fields.map(|field| field.path.clone()));
+            known.sort();
+            known.dedup();
+        }
+        for path in unseen.iter().filter(|path| !is_among(path, &known)) {
+            let near = nearest(path, known.iter().map(String::as_str), 3);
+            let near: Vec<String> = near.into_iter().map(quote).collect();
+            let remedy =
+                if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
+            reply.warnings.push(format!("no recent event has {}{remedy}", quote(path)));
+        }
+        Ok(())
+    }
+
     fn refining(&self, mut change: Value, why: &'static str) -> Step {
         if let Some(members) = change.as_object_mut() {
             members.insert("refine".to_owned(), self.query.to_string().into());
         }
         Step::new(self.tool.name, change, why)
+    }
+
+    /// For a relative time beyond the data: the same stretch of time, counted back from the last event.
+    fn at_the_end_of_the_log(&self, view: &View) -> Result<Option<Step>> {
+        let relative = self.arguments.text("since").is_some_and(|text| text.trim().starts_with("now"));
+        let Some((_, last)) = view.snapshot.stats()?.time_range.filter(|_| relative) else { return Ok(None) };
+        let Some(since) = view.filter.since.filter(|since| *since > last) else { return Ok(None) };
+        let back = self.now.as_micros().saturating_sub(since.as_micros()).max(0);
+        let since = Timestamp::from_micros(last.as_micros().saturating_sub(back)).to_string();
+        let wish = Wish { since: Some(&since), until: None, ..self.wish() };
+        if wish.over(self.snapshot()?, self.now)?.find(&NEWEST)?.events.is_empty() {
+            return Ok(None);
+        }
+        let mut change = json!({"since": since});
+        if let Some(members) = change.as_object_mut().filter(|_| self.arguments.has("until")) {
+            members.insert("clear".to_owned(), json!(["until"]));
+        }
+        Ok(Some(self.refining(change, "as long, up to the last event there is")))
+    }
+
+    /// For an entity that has no event of the type: the types it has.
+    fn type_of_the_entity(&self, reply: &mut Reply, view: &View) -> Result<Option<Step>> {
+        let (Some(NamePattern::Exact(entity)), Some(pattern)) =
+            (&view.filter.entity_id, &view.filter.event_type)
+        else {
+            return Ok(None);
+        };
+        let mut all = view.clone();
+        all.filter = Filter { entity_id: view.filter.entity_id.clone(), ..Filter::default() };
+        let types = tally(&all, &[], self.engine.clock().as_ref())?.types;
+        let Some((commonest, _)) = types.first() else { return Ok(None) };
+        if types.iter().any(|(name, _)| pattern.matches(name.as_str())) {
+            return Ok(None);
+        }
+        let (NamePattern::Exact(wanted) | NamePattern::Prefix(wanted)) = pattern;
+        let shown: Vec<String> = types
+            .iter()
+            .take(TYPES_SHOWN)
+            .map(|(name, count)| format!("{} ({count})", quote(name.as_str())))
+            .collect();
+        reply.warnings.push(format!(
+            "entity {} has no event of type {}; it has {}",
+            quote(entity),
+            quote(wanted),
+            shown.join(", ")
+        ));
+        let change = json!({"event_type": exactly(commonest.as_str())});
+        let wish = Wish { event_type: Some(commonest.as_str()), ..self.wish() };
+        let finds = !wish.over(self.snapshot()?, self.now)?.find(&NEWEST)?.events.is_empty();
+        Ok(finds.then(|| self.refining(change, "the type it has most of")))
     }
 
     /// The first filter without which something matches.
@@ -164,10 +274,8 @@ impl Call<'_> {
                 _ => wish.known_at = None,
             }
             let wider = wish.over(self.snapshot()?, self.now)?;
-            let one =
-                Stretch { order: Order::Descending, after: Position::ZERO, before: None, events_max: 1 };
             if view.filter != wider.filter || name == "known_at" {
-                let Found { events, .. } = wider.find(&one)?;
+                let Found { events, .. } = wider.find(&NEWEST)?;
                 if !events.is_empty() {
                     return Ok(Some(
                         self.refining(json!({"clear": [name]}), "without this filter there are events"),
@@ -221,30 +329,4 @@ pub(crate) fn nearest_entities(snapshot: &Snapshot, wanted: &str, max: usize) ->
         }
     }
     Ok(Vec::new())
-}
-
-/// Warns of payload paths in conditions that neither these events nor the newest of each type have.
-///
-/// # Errors
-/// `Corrupt` when stored bytes are not what was written.
-pub(crate) fn warn_of_unknown_paths(reply: &mut Reply, view: &View, events: &[Event]) -> Result<()> {
-    let is_payload = |path: &&&Path| path.to_string().starts_with("payload");
-    let paths = view.filter.conditions.paths();
-    let unseen: Vec<String> = paths
-        .iter()
-        .filter(is_payload)
-        .filter(|path| !events.iter().any(|event| path.extract(event).is_some()))
-        .map(ToString::to_string)
-        .collect();
-    if unseen.is_empty() {
-        return Ok(());
-    }
-    let known: Vec<String> = every_field(&view.snapshot)?.into_iter().map(|(path, _)| path).collect();
-    for path in unseen.iter().filter(|path| !is_among(path, &known)) {
-        let near = nearest(path, known.iter().map(String::as_str), 3);
-        let near: Vec<String> = near.into_iter().map(quote).collect();
-        let remedy = if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
-        reply.warnings.push(format!("no recent event has {}{remedy}", quote(path)));
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, FILTER, FORMAT, Field, Kind};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind};
 use super::call::Call;
 use super::{Hints, Tool};
 use crate::clock::SeededIds;
@@ -47,7 +47,7 @@ pub(super) const TOOL: Tool = Tool {
     arguments: &[FILTER, ARGUMENTS, FORMAT, BUDGET],
     fields: &[
         Field::new("share", "number"),
-        Field::new("constant", "object"),
+        CONSTANT,
         Field::new("more_fields", "integer"),
         Field::new("table", "object"),
         Field::new("events", "array"),

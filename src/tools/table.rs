@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Object;
 use super::budget::{CONCISE_CHARS_MAX, cut};
-use crate::event::filter::{Column, Path};
+use crate::event::filter::{Column, Path, Root, Step};
 use crate::event::{Event, TimeZone};
 
 /// The most payload paths that become columns without being asked for.
@@ -18,6 +18,9 @@ const CONSTANTS_MAX: usize = 12;
 const PATHS_MAX: usize = 512;
 /// How deep a payload is taken apart; what lies deeper is shown as JSON.
 const DEPTH_MAX: usize = 4;
+
+/// Who acted, as the metadata claims it: shown without being asked for.
+const ACTOR: &str = "metadata.actor";
 
 /// How rows are written.
 #[derive(Clone, Debug)]
@@ -96,6 +99,9 @@ pub(crate) fn table(events: &[Event], style: &RowStyle) -> Table {
         }
     }
     if !style.only_wanted {
+        if taken.insert(ACTOR.to_owned()) {
+            put_actor(events, style, &mut table, &mut columns);
+        }
         let room = COLUMNS_MAX.saturating_sub(columns.len());
         let payloads: Vec<Value> = events.iter().map(|event| event.payload.to_value()).collect();
         choose(&payloads, &taken, room, style, &mut table, &mut columns);
@@ -104,6 +110,22 @@ pub(crate) fn table(events: &[Event], style: &RowStyle) -> Table {
     let fixed = ["position", "timestamp", "entity_id", "event_type"].map(str::to_owned);
     table.columns.splice(0..0, fixed);
     table
+}
+
+/// Who acted, where any event says it: a column, or a constant.
+fn put_actor(events: &[Event], style: &RowStyle, table: &mut Table, columns: &mut Vec<Vec<Value>>) {
+    let path = Path::Json { root: Root::Metadata, steps: vec![Step::Key("actor".to_owned())] };
+    let values: Vec<Value> =
+        events.iter().map(|event| style.cell(&value_at(&path, event, style.zone))).collect();
+    match same_everywhere(&values) {
+        Some(Value::Null) => {}
+        Some(value) => drop(table.constant.insert(ACTOR.to_owned(), value)),
+        None if values.iter().all(Value::is_null) => {}
+        None => {
+            table.columns.push(ACTOR.to_owned());
+            columns.push(values);
+        }
+    }
 }
 
 fn rows(events: &[Event], columns: Vec<Vec<Value>>, zone: TimeZone) -> Vec<Value> {
@@ -145,7 +167,8 @@ fn choose(
     table: &mut Table,
     columns: &mut Vec<Vec<Value>>,
 ) {
-    let found: Vec<Vec<(String, &Value)>> = payloads.iter().map(leaves).collect();
+    let found: Vec<Vec<(String, &Value)>> =
+        payloads.iter().map(|payload| leaves("payload", payload)).collect();
     let mut seen: HashMap<&str, Seen> = HashMap::new();
     for (path, value) in found.iter().flatten().filter(|(path, _)| !taken.contains(path)) {
         let order = seen.len();
@@ -181,10 +204,10 @@ fn choose(
     }
 }
 
-/// The leaves of a payload by path, in its order.
-pub(crate) fn leaves(payload: &Value) -> Vec<(String, &Value)> {
+/// The leaves of a document by path, in its order; `root` begins every path.
+pub(crate) fn leaves<'a>(root: &str, document: &'a Value) -> Vec<(String, &'a Value)> {
     let mut found = Vec::new();
-    collect_leaves("payload".to_owned(), payload, DEPTH_MAX, &mut found);
+    collect_leaves(root.to_owned(), document, DEPTH_MAX, &mut found);
     found
 }
 

@@ -86,7 +86,17 @@ static WORKFLOWS: [Workflow; 6] = [
 ];
 
 /// What every agent is told about this server, in at most 2,000 characters.
-pub(crate) const INSTRUCTIONS: &str = include_str!("../../prompts/instructions/server.md");
+const INSTRUCTIONS: &str = include_str!("../../prompts/instructions/server.md");
+const WRITING: &str = include_str!("../../prompts/instructions/writing.md");
+
+/// How to work with a server, for the model's context: with the part on writing only where something can be written.
+pub(crate) fn instructions(can_write: bool) -> String {
+    let page = INSTRUCTIONS.trim_end();
+    match page.rsplit_once("\n\n").filter(|_| can_write) {
+        Some((before, after)) => format!("{before}\n\n{}\n\n{after}", WRITING.trim_end()),
+        None => page.to_owned(),
+    }
+}
 
 /// Every workflow.
 pub(crate) fn workflows() -> &'static [Workflow] {
@@ -273,7 +283,9 @@ mod tests {
 
     #[test]
     fn the_instructions_fit() {
-        assert!(INSTRUCTIONS.chars().count() <= 2_000);
+        assert!(instructions(true).chars().count() <= 2_000);
+        assert!(instructions(true).contains("\n\nWriting:\n"));
+        assert!(!instructions(false).contains("append_events"));
     }
 
     #[track_caller]
