@@ -20,8 +20,8 @@ const STEP: usize = 4_096;
 const ENTITIES_MAX: usize = 1_000_000;
 /// The most different values of a path that are told apart: 100,000.
 const VALUES_MAX: usize = 100_000;
-/// The longest value that is counted, in bytes; the rest of it is cut off.
-const VALUE_BYTES_MAX: usize = 256;
+/// The most characters of a value that tell it from others; the rest of it is cut off.
+const VALUE_CHARS_MAX: usize = 256;
 
 /// What the events add up to.
 #[derive(Debug, Default)]
@@ -69,7 +69,9 @@ impl Counting {
 
     fn add(&mut self, value: &Value) {
         let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.truncate(text.floor_char_boundary(VALUE_BYTES_MAX));
+        if let Some((end, _)) = text.char_indices().nth(VALUE_CHARS_MAX) {
+            text.truncate(end);
+        }
         if let Some(count) = self.counts.get_mut(&text) {
             *count += 1;
         } else if self.counts.len() < VALUES_MAX {

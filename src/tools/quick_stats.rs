@@ -255,14 +255,11 @@ fn nearest_paths(term: &str, paths: &[(String, String)]) -> Vec<String> {
     let names: Vec<(String, &str)> =
         paths.iter().filter_map(|(path, _)| Some((bare(path)?, path.as_str()))).collect();
     let near = nearest(term, names.iter().map(|(name, _)| name.as_str()), FOUND_MAX);
-    let named = |near: &str| {
-        names
-            .iter()
-            .filter(move |(name, _)| name == near)
-            .map(|(_, path)| (*path).to_owned())
-            .collect::<Vec<_>>()
+    let with_name = |near: &str| {
+        let same = names.iter().filter(|(name, _)| name == near);
+        same.map(|(_, path)| (*path).to_owned()).collect::<Vec<_>>()
     };
-    near.into_iter().flat_map(|near| named(near)).collect()
+    near.into_iter().flat_map(with_name).collect()
 }
 
 /// The first names with their values; how many are left out is the last member.
