@@ -18,6 +18,10 @@ use crate::event::quote;
 use crate::store::{Durability, Mode, Options, Store};
 use crate::tools;
 
+/// What everyone who uses a damaged store should know; each answer says where the damage is.
+const DAMAGED: &str = "the store is damaged: writes are refused, and reads leave out what cannot be read; `allsource verify` \
+                       says where, `allsource salvage` copies the rest into a new store";
+
 /// The open store of the process that owns the directory.
 pub(super) struct Seat {
     /// Whether the lock on the directory is held; a store open for reading alone holds none.
@@ -60,12 +64,10 @@ impl Seat {
         }
     }
 
-    /// What everyone who uses this directory should know.
+    /// What everyone who uses this directory should know: that it is damaged, if so.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let damage = self.damage.iter();
-        damage
-            .map(|damage| format!("writes are refused and reads skip damage: {}", damage.message()))
-            .collect()
+        let damage = self.damage.iter().map(|_| DAMAGED.to_owned());
+        damage.collect()
     }
 
     /// Performs a call; `None` when this process has left the directory.
