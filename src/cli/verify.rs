@@ -1,5 +1,7 @@
 //! `allsource verify`: is everything as it was written?
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::Terminal;
@@ -34,7 +36,8 @@ pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> 
 }
 
 fn is_of_index(place: &Value) -> bool {
-    place.get("file").and_then(Value::as_str).is_some_and(|file| file.ends_with(".index"))
+    let file = place.get("file").and_then(Value::as_str).map(Path::new);
+    file.and_then(Path::extension).is_some_and(|ending| ending == "index")
 }
 
 fn damage_line(place: &Value) -> String {
