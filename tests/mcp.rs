@@ -220,14 +220,33 @@ fn an_append_of_five_megabytes_is_one_line() {
 #[test]
 fn garbage_does_not_end_the_conversation() {
     in_both_eras(&[], |client| {
-        for garbage in ["", "not JSON", "{\"jsonrpc\":\"2.0\"", "[]", "\u{0}"] {
+        for garbage in ["", "not JSON", "5", "\u{0}"] {
             client.send_line(garbage);
+        }
+        for (garbage, code) in [("{\"jsonrpc\":\"2.0\"", -32700), ("[]", -32600), ("{}", -32600)] {
+            client.send_line(garbage);
+            let refusal = client.next();
+            assert_eq!((refusal.get("id"), &refusal["error"]["code"]), (Some(&Value::Null), &json!(code)));
         }
         client.send_line("{\"jsonrpc\":\"2.0\",\"id\":\"odd\"}");
         // In the stateless era nothing but a request can open the conversation, so this one is the first.
         let refusal = client.next();
         assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!("odd"), &json!(-32600)), "{refusal}");
         assert_eq!(client.done("quick_stats", json!({}))["counts"]["events"], 3);
+    });
+}
+
+#[test]
+fn a_payload_of_any_depth_is_stored_or_refused_by_its_call() {
+    in_both_eras(&[], |client| {
+        let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        client.done("append_events", json!({"branch": "main", "events": [event("e", "t", &nested(127))]}));
+        for levels in [128, 200] {
+            let events = [event("e", "t", &json!({})), event("e", "t", &nested(levels))];
+            let error = client.refused("append_events", json!({"branch": "main", "events": events}));
+            assert_eq!((&error["code"], &error["levels_max"]), (&json!("too_deep"), &json!(127)), "{error}");
+            assert!(error["message"].as_str().is_some_and(|said| said.contains("events[1]")), "{error}");
+        }
     });
 }
 

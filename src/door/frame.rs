@@ -13,7 +13,7 @@
 //! works, then the answer. The frame's head and the hello keep their shape in every version, so that two versions
 //! can always tell each other apart.
 //!
-//! **Invariant:** the owner never parses JSON deeper than it takes elsewhere; only a peer, which trusts the owner, does.
+//! **Invariant:** neither side parses JSON deeper than a message may be, which is counted before it is parsed.
 
 use std::io::{self, Read, Write};
 
@@ -24,6 +24,8 @@ use serde_json::value::RawValue;
 use super::call::{Kind, Outcome, Request, Said};
 use crate::engine::{Caller, Writes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::is_deeper_than;
+use crate::event::limits::MESSAGE_DEPTH_MAX;
 use crate::tools::{Answer, Object};
 
 /// The largest frame: 128 MiB, room for an append of 64 MiB with its names and JSON around it.
@@ -185,7 +187,7 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
 pub(super) struct Received {
     pub(super) kind: Kind,
     pub(super) name: String,
-    /// As deep as `serde_json` parses, like the arguments of a call in this process.
+    /// As deep as a message may be, like the arguments of a call in this process.
     pub(super) arguments: Result<Object, serde_json::Error>,
     pub(super) caller: Caller,
 }
@@ -199,7 +201,7 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         _ => Writes::None,
     };
     let caller = Caller { writes, client: body.client, client_version: body.client_version };
-    Ok(Received { kind, name: body.name, arguments: serde_json::from_str(body.arguments.get()), caller })
+    Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
 /// What an answer looks like: `{body, is_error}` of a tool, `{body}` or `{error}` of an operation.
@@ -241,13 +243,17 @@ pub(super) fn parse_answer(kind: Kind, body: &[u8]) -> Result<Outcome, serde_jso
     })
 }
 
-/// An answer wraps payloads that are as deep as `serde_json` parses by default, so it is a few levels deeper.
+/// Calls and answers wrap payloads that are as deep as `serde_json` parses by default, so they are some levels deeper.
 fn deep_object(json: &str) -> Result<Object, serde_json::Error> {
+    if is_deeper_than(json.as_bytes(), MESSAGE_DEPTH_MAX) {
+        let message = format!("it is nested more than {MESSAGE_DEPTH_MAX} levels deep");
+        return Err(serde::de::Error::custom(message));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer.disable_recursion_limit();
     match Value::deserialize(&mut deserializer)? {
         Value::Object(object) => Ok(object),
-        _ => Err(serde::de::Error::custom("an answer that is no object")),
+        _ => Err(serde::de::Error::custom("what is passed on is no object")),
     }
 }
 
@@ -285,11 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_be_deeper_than_a_request() {
+    fn what_wraps_the_deepest_payload_passes_and_no_more() {
+        let too_deep = Object::from_iter([("deep".to_owned(), nested(300))]);
+        let sent = Request { kind: Kind::Tool, name: "n", arguments: &too_deep, caller: &Caller::default() };
+        let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();
+        assert!(received.arguments.is_err());
         let arguments = Object::from_iter([("deep".to_owned(), nested(140))]);
         let sent = Request { kind: Kind::Tool, name: "n", arguments: &arguments, caller: &Caller::default() };
         let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();
-        assert!(received.arguments.is_err());
+        assert_eq!(received.arguments.unwrap(), arguments);
         let outcome = Outcome::Tool(Answer { body: arguments.clone(), is_error: false });
         let body = body_of(&answer(Kind::Tool, &outcome).unwrap(), What::Answer);
         let Outcome::Tool(answer) = parse_answer(Kind::Tool, &body).unwrap() else {

@@ -8,7 +8,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 /// The most events in one append: 100,000.
 pub const BATCH_EVENTS_MAX: usize = 100_000;
-/// The most bytes in one append, everything counted: 64 MiB.
+/// The most bytes in one append, everything counted: 64 MiB. (Over MCP a call is one line, of at most 40 MiB.)
 pub const BATCH_BYTES_MAX: usize = 64 << 20;
 /// The most conditions in one filter: 16.
 pub const CONDITIONS_MAX: usize = 16;
@@ -18,3 +18,6 @@ pub const CONDITION_CHARS_MAX: usize = 2_000;
 pub const CONDITION_DEPTH_MAX: usize = 32;
 /// The deepest JSON that is taken: 127 levels, which is also what `serde_json` parses.
 pub const JSON_DEPTH_MAX: usize = 127;
+/// The deepest message that is taken: 256 levels. A payload lies some levels down in its call, and one that is too deep
+/// is to be refused by the call, which knows the event, not by the parser.
+pub(crate) const MESSAGE_DEPTH_MAX: usize = 256;

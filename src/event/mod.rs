@@ -27,5 +27,6 @@ pub(crate) use nearest::nearest;
 pub use position::{Position, Version};
 pub use quote::{quote, visible};
 pub use stored::Event;
+pub(crate) use text::is_deeper_than;
 pub use text::{Json, Text};
 pub use time::{TimeZone, Timestamp, parse_zone};

@@ -89,7 +89,7 @@ impl Json {
                 .with("bytes_max", bytes_max));
         }
         match serde_json::from_str::<IgnoredAny>(&text) {
-            Ok(_) if is_too_deep(&text) => {
+            Ok(_) if is_deeper_than(text.as_bytes(), JSON_DEPTH_MAX) => {
                 let message = format!(
                     "{what} is nested more than {JSON_DEPTH_MAX} levels deep; store it flatter, or as a string"
                 );
@@ -149,26 +149,26 @@ fn check_escapes(json: &str) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// Whether JSON has more than [`JSON_DEPTH_MAX`] levels. Checking that it is JSON at all does not tell: skipping over a
-/// value needs no stack, so the parser has no limit there.
-fn is_too_deep(json: &str) -> bool {
+/// Whether JSON has more than that many levels. Checking that it is JSON at all does not tell: skipping over a value
+/// needs no stack, so the parser has no limit there.
+pub(crate) fn is_deeper_than(json: &[u8], levels_max: usize) -> bool {
     // Nearly every document ends here: too few brackets to be deep. ('[' | 0x20 is '{'.)
-    if json.bytes().filter(|byte| byte | 0x20 == b'{').count() <= JSON_DEPTH_MAX {
+    if json.iter().filter(|byte| *byte | 0x20 == b'{').count() <= levels_max {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
+    for byte in json {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = in_string,
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => {
                 depth += 1;
-                if depth > JSON_DEPTH_MAX {
+                if depth > levels_max {
                     return true;
                 }
             }
-            b'}' | b']' if !in_string => depth -= 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
     }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 /// The longest line a client may send: 40 MiB, a batch of 32 MiB with room for JSON's escapes.
 pub(crate) const LINE_BYTES_MAX: usize = 40 << 20;
+/// How much of a line beyond the limit is given: 64 KiB, in which its id should be.
+const BEGINNING_BYTES: usize = 64 << 10;
 /// How much is asked of the pipe at a time: 64 KiB, what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
 
@@ -16,8 +18,8 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) enum Line {
     /// A line without its newline.
     Whole(Vec<u8>),
-    /// A line beyond the limit; its rest is skipped.
-    TooLong,
+    /// A line beyond the limit, as its first 64 KiB; its rest is skipped.
+    TooLong(Vec<u8>),
     /// Nothing more comes. Bytes after the last newline are no message.
     End,
 }
@@ -49,18 +51,26 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if !self.skipping && !too_long {
                 self.partial.extend_from_slice(kept);
             }
+            let begins = too_long.then(|| beginning(&std::mem::take(&mut self.partial), kept));
             let used = kept.len() + usize::from(newline.is_some());
             self.input.consume(used);
-            if too_long {
-                self.partial = Vec::new();
+            if let Some(begins) = begins {
                 self.skipping = newline.is_none();
-                return Ok(Line::TooLong);
+                return Ok(Line::TooLong(begins));
             }
             if newline.is_some() && !std::mem::take(&mut self.skipping) {
                 return Ok(Line::Whole(std::mem::take(&mut self.partial)));
             }
         }
     }
+}
+
+/// The first bytes of a line that came as `before` and `after`.
+fn beginning(before: &[u8], after: &[u8]) -> Vec<u8> {
+    let mut begins = before.get(..BEGINNING_BYTES).unwrap_or(before).to_vec();
+    let left = BEGINNING_BYTES.saturating_sub(begins.len());
+    begins.extend_from_slice(after.get(..left).unwrap_or(after));
+    begins
 }
 
 #[cfg(test)]
@@ -83,6 +93,10 @@ mod tests {
         Line::Whole(text.as_bytes().to_vec())
     }
 
+    fn too_long(begins: &str) -> Line {
+        Line::TooLong(begins.as_bytes().to_vec())
+    }
+
     #[test]
     fn lines_end_at_newlines_and_a_rest_without_one_is_no_line() {
         check(b"one\n\ntwo\nrest", 10, &[whole("one"), whole(""), whole("two")]);
@@ -90,9 +104,9 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_limit_is_reported_once_and_the_next_one_is_read() {
-        check(b"12345\n123456\nnext\n", 5, &[whole("12345"), Line::TooLong, whole("next")]);
+        check(b"12345\n123456\nnext\n", 5, &[whole("12345"), too_long("123456"), whole("next")]);
         let mut long = vec![b'x'; 3 * READ_BYTES];
         long.extend_from_slice(b"\nnext\n");
-        check(&long, READ_BYTES + 1, &[Line::TooLong, whole("next")]);
+        check(&long, READ_BYTES + 1, &[too_long(&"x".repeat(BEGINNING_BYTES)), whole("next")]);
     }
 }

@@ -8,7 +8,9 @@
 //! **Invariant:** standard output carries the protocol and nothing else; this is the only module that knows it.
 
 mod completions;
+mod envelope;
 mod lines;
+mod open_requests;
 mod prompts;
 mod resources;
 mod server;

@@ -209,6 +209,9 @@ mod tests {
                 answer["error"]["message"].as_str().is_some_and(|m| m.contains("over 40 MiB")),
                 "{answer}"
             );
+            let named =
+                format!("{{\"jsonrpc\":\"2.0\",\"id\":7,{}", "x".repeat(super::super::lines::LINE_BYTES_MAX));
+            assert_eq!(talk.ask(&named).await["id"], 7);
             assert_eq!(talk.ask(&request(1, "ping", &json!({}))).await["id"], 1);
             talk.end().await;
         });
@@ -218,17 +221,66 @@ mod tests {
     fn garbage_is_answered_when_it_has_an_id_and_ignored_when_it_has_none() {
         run(async {
             let mut talk = Talk::greeted().await;
-            for garbage in ["not JSON", "", "[1,2]", "\u{feff}", "{\"method\":\"$/lsp\"}", "{\"id\":null}"] {
+            for garbage in ["not JSON", "", "5", "\u{feff}", "{\"id\":null,\"error\":{}}"] {
                 talk.say(garbage).await;
+            }
+            for (garbage, code) in [("[1,2]", -32600), ("{", -32700), ("{\"method\":\"$/lsp\"}", -32600)] {
+                let answer = talk.ask(garbage).await;
+                assert_eq!((answer.get("id"), &answer["error"]["code"]), (Some(&Value::Null), &json!(code)));
             }
             let answer = talk.ask("{\"jsonrpc\":\"2.0\",\"id\":5}").await;
             assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(5), &json!(-32600)));
-            let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+            let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
             let line =
                 call(6, "echo", &json!({"deep": 0})).replace("\"deep\":0", &format!("\"deep\":{deep}"));
             let answer = talk.ask(&line).await;
             assert_eq!(answer["id"], 6);
-            assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains("recursion")), "{answer}");
+            assert!(
+                answer["error"]["message"].as_str().is_some_and(|m| m.contains("256 levels")),
+                "{answer}"
+            );
+            talk.end().await;
+        });
+    }
+
+    #[test]
+    fn of_two_requests_with_one_id_the_second_is_refused() {
+        run(async {
+            let mut talk = Talk::greeted().await;
+            talk.say(&call(1, "gated", &json!({}))).await;
+            let refusal = talk.ask(&call(1, "gated", &json!({}))).await;
+            assert!(refusal["error"]["message"].as_str().is_some_and(|m| m.contains("in use")), "{refusal}");
+            talk.gate.add_permits(1);
+            assert_eq!(talk.hear().await["result"]["isError"], false);
+            assert_eq!(talk.ask(&request(1, "ping", &json!({}))).await["result"], json!({}));
+            talk.end().await;
+        });
+    }
+
+    #[test]
+    fn no_more_is_read_while_many_requests_are_open() {
+        run(async {
+            let mut talk = Talk::greeted().await;
+            let open_max = i64::try_from(super::super::open_requests::OPEN_MAX).expect("a small number");
+            for id in 1..=open_max {
+                talk.say(&call(id, "gated", &json!({}))).await;
+            }
+            // What a pipe holds and a buffer takes, and more: the rest cannot be sent before something is answered.
+            let flood = format!("{}\n", "x".repeat(1 << 18));
+            let mut input = talk.input;
+            let writing = tokio::spawn(async move {
+                input.write_all(flood.as_bytes()).await.expect("the server reads");
+                input
+            });
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!writing.is_finished());
+            talk.gate.add_permits(super::super::open_requests::OPEN_MAX);
+            for _ in 1..=open_max {
+                talk.output.next_line().await.expect("a line").expect("an answer");
+            }
+            talk.input = writing.await.expect("written");
             talk.end().await;
         });
     }

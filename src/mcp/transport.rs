@@ -5,24 +5,22 @@
 //!
 //! **Invariant:** the end of input is passed on when every admitted request was answered or cancelled, not before.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::transport::Transport;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
 
+use super::envelope::{self, Refused};
 use super::lines::{LINE_BYTES_MAX, Line, LineReader};
+use super::open_requests::OpenRequests;
 
 /// How long the end of input waits for the next answer to leave: 30 s. Past that, a call or the client hangs.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -63,10 +61,14 @@ where
         if line.is_empty() {
             return None;
         }
-        match serde_json::from_slice(line) {
-            Ok(message) => self.is_timely(&message).then_some(message),
-            Err(error) => {
-                self.refuse(line, &error);
+        match envelope::open(line) {
+            Ok(message) => self.is_timely(&message, line.len()).then_some(message),
+            Err(Refused::Answer(id, error)) => {
+                self.refuse(id, *error);
+                None
+            }
+            Err(Refused::Silent(reason)) => {
+                tracing::warn!(reason, "ignored a line that is no message");
                 None
             }
         }
@@ -74,11 +76,15 @@ where
 
     /// Whether the message may go on. Until the era is known only requests may: anything else would end the
     /// conversation, though it is merely early, such as a notification about an abandoned probe.
-    fn is_timely(&self, message: &ClientJsonRpcMessage) -> bool {
+    fn is_timely(&mut self, message: &ClientJsonRpcMessage, bytes: usize) -> bool {
         match message {
             JsonRpcMessage::Request(request) => {
-                self.open_requests.add(request.id.clone());
-                true
+                let is_new = self.open_requests.add(&request.id, bytes);
+                if !is_new {
+                    let reason = "the id is in use: a request with it is not answered yet; take another";
+                    self.refuse(Some(request.id.clone()), ErrorData::invalid_request(reason, None));
+                }
+                is_new
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
@@ -94,37 +100,48 @@ where
         }
     }
 
-    /// Answers a line that is no message, when it has an id that somebody waits for. What is not JSON at all is left
-    /// alone: a peer that echoes would make a storm of it.
-    fn refuse(&mut self, line: &[u8], error: &serde_json::Error) {
-        #[derive(Deserialize)]
-        struct Envelope {
-            #[serde(default)]
-            id: Value,
-        }
-        // Skipping the other fields takes no recursion, so this also reads what is nested too deeply.
-        match serde_json::from_slice::<Envelope>(line) {
-            Ok(Envelope { id }) if !id.is_null() => {
-                let id = serde_json::from_value(id).ok();
-                self.answer(id, format!("the line is no request of this protocol: {error}"));
-            }
-            _ => tracing::warn!(%error, "ignored a line that is no message"),
-        }
-    }
-
     /// Sends an error on a task of its own, so that dropping a read half-way cannot cut a line in two.
-    fn answer(&mut self, id: Option<RequestId>, message: String) {
-        tracing::warn!("{message}");
-        if let Some(id) = &id {
-            self.open_requests.add(id.clone());
-        }
-        let error = ErrorData::invalid_request(message, None);
-        let sending = self.send(ServerJsonRpcMessage::error(error, id));
+    fn refuse(&self, id: Option<RequestId>, error: ErrorData) {
+        tracing::warn!("{}", error.message);
+        let writing = self.writing(ServerJsonRpcMessage::error(error, id));
         tokio::spawn(async move {
-            if let Err(error) = sending.await {
+            if let Err(error) = writing.await {
                 tracing::debug!(%error, "failed to send a refusal");
             }
         });
+    }
+
+    /// Writes a message, which counts as waiting from now on until it is written.
+    fn writing(
+        &self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let output = Arc::clone(&self.output);
+        let line = line_of(message);
+        let waiting = Waiting::new(&self.open_requests, line.as_ref().map_or(0, Vec::len));
+        async move {
+            let _waiting = waiting;
+            write_line(&output, &line?).await
+        }
+    }
+}
+
+/// An answer on its way out; dropped when it has left or never will.
+struct Waiting {
+    open_requests: Arc<OpenRequests>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn new(open_requests: &Arc<OpenRequests>, bytes: usize) -> Self {
+        open_requests.answer_waits(bytes);
+        Self { open_requests: Arc::clone(open_requests), bytes }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.open_requests.answer_left(self.bytes);
     }
 }
 
@@ -139,36 +156,33 @@ where
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let (output, open_requests) = (Arc::clone(&self.output), Arc::clone(&self.open_requests));
-        async move {
-            let answered = match &message {
-                JsonRpcMessage::Response(response) => Some(response.id.clone()),
-                JsonRpcMessage::Error(error) => error.id.clone(),
-                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-            };
-            let sent = write_line(&output, &message).await;
-            if let Some(id) = answered {
-                open_requests.remove(&id);
-            }
-            sent
+        let answered = match &message {
+            JsonRpcMessage::Response(response) => Some(response.id.clone()),
+            JsonRpcMessage::Error(error) => error.id.clone(),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+        };
+        let writing = self.writing(message);
+        // Its id is free once the answer is on its way: the client may see it and use the id again before we go on.
+        if let Some(id) = answered {
+            self.open_requests.remove(&id);
         }
+        writing
     }
 
     /// The next message; safe to drop at any await, as its caller does whenever it has something to send.
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         while !self.input_ended {
+            self.open_requests.room().await;
             match self.input.next().await {
                 Ok(Line::Whole(line)) => {
                     if let Some(message) = self.admit(&line) {
                         return Some(message);
                     }
                 }
-                Ok(Line::TooLong) => {
+                Ok(Line::TooLong(beginning)) => {
                     let mib = LINE_BYTES_MAX >> 20;
-                    self.answer(
-                        None,
-                        format!("a line is over {mib} MiB and was dropped; send less per call"),
-                    );
+                    let reason = format!("a line is over {mib} MiB and was dropped; send less per call");
+                    self.refuse(envelope::id_in(&beginning), ErrorData::invalid_request(reason, None));
                 }
                 Ok(Line::End) => self.input_ended = true,
                 Err(error) => {
@@ -189,54 +203,35 @@ where
     }
 }
 
+/// The message as a line. An error whose request has no id that can be read says so: JSON-RPC wants `null` there.
+fn line_of(message: ServerJsonRpcMessage) -> io::Result<Vec<u8>> {
+    let mut line = match message {
+        JsonRpcMessage::Error(error) if error.id.is_none() => {
+            serde_json::to_vec(&json!({"jsonrpc": "2.0", "id": null, "error": error.error}))?
+        }
+        message => serde_json::to_vec(&message)?,
+    };
+    line.push(b'\n');
+    Ok(line)
+}
+
 async fn write_line<W: AsyncWrite + Unpin>(
     output: &tokio::sync::Mutex<Option<W>>,
-    message: &ServerJsonRpcMessage,
+    line: &[u8],
 ) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
     let mut output = output.lock().await;
     let Some(output) = output.as_mut() else {
         return Err(io::Error::new(io::ErrorKind::NotConnected, "the transport is closed"));
     };
-    output.write_all(&line).await?;
+    output.write_all(line).await?;
     output.flush().await
-}
-
-/// The requests that were read and not yet answered.
-#[derive(Default)]
-struct OpenRequests {
-    ids: Mutex<HashSet<RequestId>>,
-    fewer: Notify,
-}
-
-impl OpenRequests {
-    fn add(&self, id: RequestId) {
-        self.ids.lock().insert(id);
-    }
-
-    fn remove(&self, id: &RequestId) {
-        self.ids.lock().remove(id);
-        self.fewer.notify_waiters();
-    }
-
-    async fn none_left(&self) {
-        loop {
-            let fewer = self.fewer.notified();
-            tokio::pin!(fewer);
-            // Ordering: listens before it looks, so that the last answer cannot slip in between.
-            fewer.as_mut().enable();
-            if self.ids.lock().is_empty() {
-                return;
-            }
-            fewer.await;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use rmcp::model::{ClientRequest, NumberOrString, RequestMetaObject};
+
+    use serde_json::Value;
 
     use super::*;
 
@@ -266,8 +261,8 @@ mod tests {
     fn a_cancelled_request_is_no_longer_waited_for() {
         let mut lines = Lines::new(tokio::io::empty(), tokio::io::sink());
         lines.admit(br#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#).expect("a request");
-        assert_eq!(lines.open_requests.ids.lock().len(), 1);
+        assert_eq!(lines.open_requests.count(), 1);
         lines.admit(br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#);
-        assert!(lines.open_requests.ids.lock().is_empty());
+        assert_eq!(lines.open_requests.count(), 0);
     }
 }
