@@ -226,3 +226,40 @@ fn an_owner_that_is_stopped_is_named_by_pid_and_works_again_when_it_goes_on() {
     append(&peer, "a", 1);
     assert!(!peer.is_owner());
 }
+
+/// A call that must fail, and its error.
+fn refused(server: &mut Server, tool: &str) -> Value {
+    let answer = server.ask("tools/call", &json!({"name": tool, "arguments": {}}));
+    answer["structuredContent"]["error"].clone()
+}
+
+#[test]
+fn a_server_starts_while_the_owner_is_stopped_and_works_when_it_goes_on() {
+    let dir = TempDir::new().expect("a directory");
+    let owner = Server::start(dir.path());
+    kill_process(owner.pid(), Signal::STOP).expect("stop the owner");
+    waitpid(Some(owner.pid()), WaitOptions::UNTRACED).expect("it has stopped");
+    let mut server = Server::start(dir.path());
+    for _ in 0..2 {
+        let error = refused(&mut server, "quick_stats");
+        assert_eq!((&error["code"], &error["owner_pid"]), (&json!("owner_silent"), &json!(owner.id())));
+    }
+    kill_process(owner.pid(), Signal::CONT).expect("let it go on");
+    server.call("quick_stats", &json!({}));
+}
+
+#[test]
+fn a_directory_that_was_moved_is_written_to_no_more() {
+    let parent = TempDir::new().expect("a directory");
+    let dir = parent.path().join("here");
+    let host = Host::open(&dir, Options::default()).expect("a host");
+    append(&host, "a", 1);
+    std::fs::rename(&dir, parent.path().join("there")).expect("it can be moved");
+    let caller = Caller::default();
+    let answer = host.call("append_events", &object(counted("a", 2)), &caller);
+    assert_eq!(answer.body["error"]["code"], "directory_moved", "{:?}", answer.body);
+    std::fs::rename(parent.path().join("there"), &dir).expect("it can be moved back");
+    append(&host, "a", 2);
+    std::fs::rename(&dir, parent.path().join("there")).expect("it can be moved");
+    assert!(!host.call("quick_stats", &Object::new(), &caller).is_error);
+}

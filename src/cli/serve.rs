@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         tools: arguments.tools.clone(),
         exclude_tools: arguments.exclude_tools.clone(),
     };
-    let host = Host::open(dir, Options { durability: arguments.durability, ..Options::default() })?;
+    let host = Host::open_to_stay(dir, Options { durability: arguments.durability, ..Options::default() })?;
     serve_stdio(Arc::new(host), &options)?;
     Ok(Exit::Done)
 }

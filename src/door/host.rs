@@ -14,7 +14,7 @@ use super::DoorOptions;
 use super::call::{KEY, Kind, Outcome, Request, Said};
 use super::frame;
 use super::owner::Owner;
-use super::peer::{Lost, Peer, unreachable};
+use super::peer::{Lost, Peer, SILENT, unreachable};
 use super::seat::Seat;
 use super::socket;
 use crate::engine::Caller;
@@ -53,6 +53,8 @@ struct State {
 enum Role {
     Owner(Owner),
     Peer(Box<Peer>),
+    /// The owner is there and says nothing; every call asks it again.
+    Silent(Said),
 }
 
 impl Host {
@@ -75,12 +77,30 @@ impl Host {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_with(dir: &Path, options: Options, door: DoorOptions) -> Result<Self> {
-        let state = State { role: None, changing: false, attempts: 0, failure: None };
-        let host =
-            Self { dir: dir.to_owned(), options, door, state: Mutex::new(state), changed: Condvar::new() };
-        let role = host.settle(&mut Patience::new(&host.door), || false)?;
+        let host = Self::new(dir, options, door);
+        let role = host.settle(host.door.silence_max(), &mut Patience::new(&host.door), || false)?;
         host.state.lock().role = Some(Arc::new(role));
         Ok(host)
+    }
+
+    /// Like [`open`](Self::open) for a server that stays: where the owner says nothing (it was stopped), calls are
+    /// answered with that until it goes on.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), except an owner that is silent.
+    pub(crate) fn open_to_stay(dir: &Path, options: Options) -> Result<Self> {
+        let host = Self::new(dir, options, DoorOptions::default());
+        let role = match host.settle(host.door.probe_max(), &mut Patience::new(&host.door), || false) {
+            Err(error) if error.code() == SILENT => Role::Silent(Said::of(&error)),
+            settled => settled?,
+        };
+        host.state.lock().role = Some(Arc::new(role));
+        Ok(host)
+    }
+
+    fn new(dir: &Path, options: Options, door: DoorOptions) -> Self {
+        let state = State { role: None, changing: false, attempts: 0, failure: None };
+        Self { dir: dir.to_owned(), options, door, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Calls a tool of [`tools::TOOLS`](crate::tools::TOOLS) in this process or in the owner's.
@@ -115,6 +135,7 @@ impl Host {
         match self.role().as_deref() {
             Some(Role::Owner(owner)) => owner.warnings().to_vec(),
             Some(Role::Peer(peer)) => peer.warnings(self.options.durability),
+            Some(Role::Silent(said)) => vec![format!("calls fail for now: failed to {}", said.message())],
             None => Vec::new(),
         }
     }
@@ -128,7 +149,7 @@ impl Host {
         self.changed.notify_all();
         match role.as_deref() {
             Some(Role::Owner(owner)) => owner.leave(),
-            Some(Role::Peer(_)) | None => Ok(()),
+            Some(Role::Peer(_) | Role::Silent(_)) | None => Ok(()),
         }
     }
 
@@ -139,7 +160,7 @@ impl Host {
     fn perform(&self, request: Request<'_>) -> Outcome {
         match self.role().as_deref() {
             Some(Role::Owner(owner)) => owner.seat().perform(&request),
-            Some(Role::Peer(_)) => Some(self.forward(request)),
+            Some(Role::Peer(_) | Role::Silent(_)) => Some(self.forward(request)),
             None => None,
         }
         .unwrap_or_else(|| Outcome::refused(request.kind, closed(request.name)))
@@ -164,10 +185,14 @@ impl Host {
             let lost = match &*role {
                 Role::Owner(owner) => owner.seat().perform(&request).ok_or(Lost::Gone),
                 Role::Peer(peer) => peer.exchange(request.kind, &frame),
+                Role::Silent(_) => Err(Lost::Gone),
             };
             match lost {
                 Ok(outcome) => return if keyed.is_some() { as_first(outcome) } else { outcome },
-                Err(Lost::Refused(error)) => return refused(error),
+                Err(Lost::Refused(error)) => {
+                    self.fell_silent(&role, &error);
+                    return refused(error);
+                }
                 Err(Lost::Gone) => {}
             }
             if let Err(error) = self.change_over(&role, &mut patience) {
@@ -196,6 +221,17 @@ impl Host {
         Some(arguments)
     }
 
+    /// After an owner that said nothing, later calls ask for its hello first, which takes less time.
+    fn fell_silent(&self, role: &Arc<Role>, error: &Error) {
+        let mut state = self.state.lock();
+        if let Some(current) = &mut state.role
+            && error.code() == SILENT
+            && Arc::ptr_eq(current, role)
+        {
+            *current = Arc::new(Role::Silent(Said::of(error)));
+        }
+    }
+
     /// Replaces a role that `lost` its owner. One thread does it, the others wait for it.
     fn change_over(&self, lost: &Arc<Role>, patience: &mut Patience) -> Result<()> {
         let mut state = self.state.lock();
@@ -220,7 +256,11 @@ impl Host {
         state.failure = None;
         drop(state);
         let _attempt = Attempt(self);
-        let found = self.settle(patience, || self.role().is_none());
+        let hello_max = match **lost {
+            Role::Silent(_) => self.door.probe_max(),
+            Role::Owner(_) | Role::Peer(_) => self.door.silence_max(),
+        };
+        let found = self.settle(hello_max, patience, || self.role().is_none());
         let mut state = self.state.lock();
         state.failure = found.as_ref().err().map(Said::of);
         // Closed meanwhile: what was found is dropped, which gives the directory back.
@@ -240,7 +280,12 @@ impl Host {
     }
 
     /// Takes the directory or connects to the process that has it, in turn, until either succeeds.
-    fn settle(&self, patience: &mut Patience, given_up: impl Fn() -> bool) -> Result<Role> {
+    fn settle(
+        &self,
+        hello_max: Duration,
+        patience: &mut Patience,
+        given_up: impl Fn() -> bool,
+    ) -> Result<Role> {
         loop {
             let locked = match Seat::take(&self.dir, &self.options) {
                 Ok(seat) => {
@@ -251,7 +296,7 @@ impl Host {
                 Err(error) => return Err(error),
             };
             let (name, places) = self.meeting()?;
-            match Peer::connect(name, places, self.door.silence_max()) {
+            match Peer::connect(name, places, hello_max, self.door.silence_max()) {
                 Ok(peer) => return Ok(Role::Peer(Box::new(peer))),
                 Err(Lost::Refused(error)) => return Err(error),
                 Err(Lost::Gone) => {}

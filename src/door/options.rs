@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How long an owner that was silent is given to say hello, before a call fails again: 1 s.
+const PROBE_MAX: Duration = Duration::from_secs(1);
+
 /// How a [`Host`](super::Host) deals with the other processes on its directory.
 #[derive(Clone, Debug)]
 pub struct DoorOptions {
@@ -25,6 +28,10 @@ impl DoorOptions {
     /// At least a millisecond, for the operating system takes zero for *never*.
     pub(super) fn silence_max(&self) -> Duration {
         Duration::from_millis(self.silence_ms_max.max(1))
+    }
+
+    pub(super) fn probe_max(&self) -> Duration {
+        self.silence_max().min(PROBE_MAX)
     }
 
     pub(super) fn takeover_max(&self) -> Duration {

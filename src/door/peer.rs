@@ -20,6 +20,9 @@ use crate::store::Durability;
 /// The most connections of one process, so the most calls that it has running at the owner; more wait here.
 const CONNECTIONS_MAX: usize = 8;
 
+/// The code of the error about an owner that is there and says nothing.
+pub(super) const SILENT: &str = "owner_silent";
+
 /// Why a call got no answer.
 #[derive(Debug)]
 pub(super) enum Lost {
@@ -51,10 +54,18 @@ impl Peer {
     ///
     /// # Errors
     /// [`Lost::Gone`] when nobody listens; [`Lost::Refused`] when the owner is of another version, is too busy, or says
-    /// nothing for `silence_max`.
-    pub(super) fn connect(dir: String, places: Vec<PathBuf>, silence_max: Duration) -> Result<Self, Lost> {
+    /// nothing for `hello_max`. Later it may say nothing for `silence_max`.
+    pub(super) fn connect(
+        dir: String,
+        places: Vec<PathBuf>,
+        hello_max: Duration,
+        silence_max: Duration,
+    ) -> Result<Self, Lost> {
         let hello = Hello::of_this_process(dir);
-        let (stream, owner) = greet(&places, &hello, silence_max)?;
+        let (stream, owner) = greet(&places, &hello, hello_max)?;
+        let lost = |error| lost(error, Some(owner.pid), silence_max, &hello.dir);
+        stream.set_recv_timeout(Some(silence_max)).map_err(lost)?;
+        stream.set_send_timeout(Some(silence_max)).map_err(lost)?;
         let pool = Mutex::new(Pool { idle: vec![stream], open: 1 });
         Ok(Self { places, hello, silence_max, owner, pool, freed: Condvar::new() })
     }
@@ -186,7 +197,7 @@ fn lost(error: io::Error, pid: Option<u32>, silence_max: Duration, dir: &str) ->
                  stopped, or end it, then try again",
                 silence_max.as_millis()
             );
-            Error::new(ErrorKind::Unavailable, "owner_silent", message)
+            Error::new(ErrorKind::Unavailable, SILENT, message)
         }
         io::ErrorKind::InvalidData => {
             let message = format!(

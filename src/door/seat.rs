@@ -6,8 +6,10 @@
 //! **Invariant:** the store is closed only when no call is running.
 
 use std::any::Any;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
 
@@ -18,9 +20,36 @@ use crate::event::quote;
 use crate::store::{Durability, Mode, Options, Store};
 use crate::tools;
 
-/// What everyone who uses a damaged store should know; each answer says where the damage is.
-const DAMAGED: &str = "the store is damaged: writes are refused, and reads leave out what cannot be read; `allsource verify` \
-                       says where, `allsource salvage` copies the rest into a new store";
+/// A file by its path and by what the system knows it by, which differs once the path leads elsewhere.
+struct LockFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl LockFile {
+    fn in_dir(dir: &Path) -> Option<Self> {
+        let path = dir.join("LOCK");
+        let file = fs::metadata(&path).ok()?;
+        Some(Self { path, device: file.dev(), inode: file.ino() })
+    }
+
+    /// The error of a directory that was moved or deleted: another process can have a second store at its path.
+    fn check(&self) -> Result<()> {
+        let file = fs::metadata(&self.path).ok();
+        if file.is_some_and(|file| (file.dev(), file.ino()) == (self.device, self.inode)) {
+            return Ok(());
+        }
+        let dir = self.path.parent().unwrap_or(&self.path).display();
+        let message = format!(
+            "write to the directory {dir}: it was moved, deleted or replaced while the process with pid {} has it, so \
+             what is written would be lost; put it back, or end that process and start again",
+            std::process::id()
+        );
+        Err(Error::new(ErrorKind::Unavailable, "directory_moved", message)
+            .with("owner_pid", std::process::id()))
+    }
+}
 
 /// The open store of the process that owns the directory.
 pub(super) struct Seat {
@@ -28,6 +57,8 @@ pub(super) struct Seat {
     locked: bool,
     /// `None` once the owner has left. Running calls hold it for reading, leaving takes it for writing.
     engine: RwLock<Option<Engine>>,
+    /// The lock file as this process locked it; `None` where none is held or the disk is not the system's.
+    lock: Option<LockFile>,
     /// Why a damaged store is open for reading alone.
     damage: Option<Said>,
     durability: Durability,
@@ -44,11 +75,12 @@ impl Seat {
             opened => (opened?, None),
         };
         let locked = options.mode == Mode::Write && damage.is_none();
+        let lock = if locked { LockFile::in_dir(dir) } else { None };
         let mut engine = Engine::new(store, options.clock.clone());
         if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
         }
-        Ok(Self { locked, engine: RwLock::new(Some(engine)), damage, durability: options.durability })
+        Ok(Self { locked, lock, engine: RwLock::new(Some(engine)), damage, durability: options.durability })
     }
 
     /// Whether this process holds the lock on the directory, and so may bind its socket.
@@ -64,10 +96,12 @@ impl Seat {
         }
     }
 
-    /// What everyone who uses this directory should know: that it is damaged, if so.
+    /// What everyone who uses this directory should know.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let damage = self.damage.iter().map(|_| DAMAGED.to_owned());
-        damage.collect()
+        let damage = self.damage.iter();
+        damage
+            .map(|damage| format!("writes are refused and reads skip damage: {}", damage.message()))
+            .collect()
     }
 
     /// Performs a call; `None` when this process has left the directory.
@@ -76,6 +110,9 @@ impl Seat {
         let engine = held.as_ref()?;
         if let Some(damage) = self.damage.as_ref().filter(|_| request.writes()) {
             return Some(Outcome::refused(request.kind, damage.again()));
+        }
+        if let Some(Err(moved)) = self.lock.as_ref().filter(|_| request.writes()).map(LockFile::check) {
+            return Some(Outcome::refused(request.kind, moved));
         }
         let Request { kind, name, arguments, caller } = *request;
         Some(guarded(kind, name, || match kind {
