@@ -14,7 +14,6 @@ mod surface;
 mod machines;
 mod callers;
 mod faults;
-mod damage;
 mod formats;
 mod kill;
 mod mcp;

@@ -29,7 +29,6 @@ mod options;
 mod prove;
 mod read;
 mod recover;
-mod rescue;
 mod salvage;
 mod snapshot;
 mod verify;

@@ -317,7 +317,8 @@ fn fit_row(row: Value, tokens_max: usize) -> Value {
     }
 }
 
-/// An error as an answer, in at most `tokens_max` estimated tokens.
+/// An error as an answer, in at most `tokens_max` estimated tokens. Its details `next_steps` and `untrusted` (JSON
+/// pointers to stored text) stand beside it.
 pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max: usize) -> Answer {
     let message = cut(&visible(&error.to_string()), MESSAGE_CHARS_MAX.min(tokens_max));
     let mut inner = Object::new();
@@ -326,8 +327,10 @@ pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max
     inner.insert("message".to_owned(), message.into());
     let mut details = error.details().clone();
     let next_steps = details.shift_remove("next_steps").filter(|steps| tokens_of(steps) < tokens_max / 2);
+    let untrusted = details.shift_remove("untrusted");
     let mut body = Object::new();
-    let fixed = tokens_of_object(&inner) + next_steps.as_ref().map_or(0, tokens_of) + 12;
+    let beside = [&next_steps, &untrusted].into_iter().flatten().map(tokens_of).sum::<usize>();
+    let fixed = tokens_of_object(&inner) + beside + 12;
     if !warnings_so_far.is_empty() && fixed < tokens_max / 2 {
         body.insert("warnings".to_owned(), warnings(warnings_so_far));
     }
@@ -338,6 +341,9 @@ pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max
     ordered.extend(body);
     if let Some(next_steps) = next_steps {
         ordered.insert("next_steps".to_owned(), next_steps);
+    }
+    if let Some(untrusted) = untrusted {
+        ordered.insert("untrusted".to_owned(), untrusted);
     }
     Answer { body: ordered, is_error: true }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
 use super::argument::{Argument, BUDGET, Field, Kind, POSITION};
+use super::arguments::example;
 use super::call::Call;
 use super::{Hints, Object, Tool};
 use crate::engine::{check_writes, exactly};
@@ -43,7 +44,7 @@ pub(super) const TOOL: Tool = Tool {
                   Read the entity first and pass expected_versions, so that a decision made on old state is a \
                   conflict instead of a wrong event; pass idempotency_key, so that a retry stores nothing twice. \
                   Events are never changed or deleted: correct one by appending another. dry_run says what would \
-                  happen. At most 100,000 events, 64 MiB.",
+                  happen. At most 100,000 events, 64 MiB (over MCP: a line of 40 MiB).",
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: false },
     arguments: &[ARGUMENTS, BUDGET],
     fields: &[
@@ -105,7 +106,8 @@ fn reply(appended: &Appended, dry_run: bool) -> Reply {
 /// The drafts of the call; every bad event is named, up to ten of them.
 fn drafts(items: &[Value], now: Timestamp) -> Result<Vec<EventDraft>> {
     if items.is_empty() {
-        return Err(Error::invalid("empty_batch", "append: events is empty; give at least one event"));
+        let message = "append: events is empty; give at least one event";
+        return Err(Error::invalid("empty_batch", message).with("example", example(&TOOL)));
     }
     let mut drafts = Vec::with_capacity(items.len());
     let mut problems: Vec<Error> = Vec::new();
@@ -136,6 +138,7 @@ fn draft(item: &Object, now: Timestamp) -> Result<EventDraft> {
     let payload = object("payload").unwrap_or_else(|| "{}".to_owned());
     let mut draft =
         EventDraft::new(text("entity_id").unwrap_or(""), text("event_type").unwrap_or(""), payload)?;
+    check_fold(item.get("metadata"))?;
     if let Some(metadata) = object("metadata") {
         draft = draft.with_metadata(metadata)?;
     }
@@ -146,6 +149,20 @@ fn draft(item: &Object, now: Timestamp) -> Result<EventDraft> {
         draft = draft.at(when(time, now).map_err(|error| error.context("timestamp"))?);
     }
     Ok(draft)
+}
+
+/// Refuses a `metadata.fold` that no state would heed: a misspelt `replace` would merge without a word.
+fn check_fold(metadata: Option<&Value>) -> Result<()> {
+    match metadata.and_then(|metadata| metadata.get("fold")) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(fold)) if fold == "replace" || fold == "delete" => Ok(()),
+        Some(other) => {
+            let given = other.as_str().map_or_else(|| quote(&other.to_string()), quote);
+            let message =
+                format!("metadata.fold is {given}; fold is replace or delete; leave it out to merge");
+            Err(Error::invalid("bad_fold", message).with("argument", "metadata"))
+        }
+    }
 }
 
 /// A time that means the same whenever the call is sent: a repeated call must be the same call.
@@ -191,19 +208,32 @@ fn condition(call: &Call<'_>) -> Result<Option<AppendCondition>> {
         return Err(Error::invalid("missing_argument", message).with("argument", "fail_if_exists"));
     };
     let conditions = Conditions::parse(&[text], call.now, TimeZone::UTC)
-        .map_err(|error| error.context("fail_if_exists"))?;
+        .map_err(|error| of_argument(&error, "where[0]", "fail_if_exists"))?;
     let filter = Filter { conditions, ..Filter::default() };
     Ok(Some(AppendCondition { filter, after: after.map_or(Position::ZERO, Position::new) }))
 }
 
+/// The error with its subject named as the caller named it.
+fn of_argument(error: &Error, subject: &str, argument: &str) -> Error {
+    let message = error.message().replacen(subject, argument, 1);
+    let renamed = Error::new(error.kind(), error.code().to_owned(), message);
+    let details = error.details().iter().filter(|(name, _)| *name != "item");
+    details.fold(renamed, |error, (name, value)| error.with(name, value.clone())).with("argument", argument)
+}
+
 /// A conflict with the call that shows what happened since the caller looked.
 fn with_way_out(error: Error, snapshot: &Snapshot) -> Error {
+    if error.code() == "event_id_repeated" {
+        return error.with("example", example(&TOOL));
+    }
     if error.kind() != ErrorKind::Conflict {
         return error;
     }
     let number = |name: &str| error.details().get(name).and_then(Value::as_u64);
     let entity = error.details().get("entity_id").and_then(Value::as_str).map(str::to_owned);
-    let step = if let Some(entity) = entity {
+    let step = if let (Some(entity), Some(0)) = (&entity, number("current_version")) {
+        Step::new("quick_stats", json!({"find": entity}), "the nearest names: this entity has no event")
+    } else if let Some(entity) = entity {
         let seen = number("expected_version").unwrap_or(0);
         let after = position_of(snapshot, &entity, seen);
         let mut arguments = json!({"entity_id": exactly(&entity), "order": "asc"});
@@ -300,6 +330,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_in_the_condition_names_its_argument() {
+        let shop = Shop::with_orders();
+        let call = json!({"branch": "main", "events": [event("new")], "fail_if_exists": "payload.total =="});
+        let body = shop.refused("append_events", &call, "where_syntax");
+        let message = body["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("fail_if_exists") && !message.contains("where["), "{message}");
+        assert_eq!(body["error"]["argument"], "fail_if_exists");
+    }
+
+    #[test]
+    fn who_expects_an_entity_that_is_not_there_is_shown_the_nearest() {
+        let shop = Shop::with_orders();
+        let call =
+            json!({"branch": "main", "events": [event("ordr-4")], "expected_versions": {"ordr-4": -1}});
+        let body = shop.refused("append_events", &call, "version_conflict");
+        assert_eq!(body["next_steps"][0]["tool"], "quick_stats");
+        assert_eq!(shop.follow(&Value::Object(body))["found"]["entities"][0], "order-4");
+    }
+
+    #[test]
     fn a_retry_with_its_key_stores_nothing_twice() {
         let shop = Shop::with_orders();
         let call = json!({"branch": "main", "events": [event("new")], "idempotency_key": "k"});
@@ -343,6 +393,12 @@ mod tests {
             (json!([{"entity_id": "a", "event_type": "t", "metadata": {"$client": 1}}]), "reserved_metadata"),
             (json!([{"entity_id": "a", "event_type": "t", "timestamp": "now-1h"}]), "relative_timestamp"),
             (json!([{"entity_id": "a", "kind": "t"}]), "unknown_argument"),
+            (json!([{"entity_id": "a", "event_type": "t", "metadata": {"fold": "Replace"}}]), "bad_fold"),
+            (json!([{"entity_id": "a", "event_type": "t", "metadata": {"fold": 5}}]), "bad_fold"),
+            (
+                json!([{"entity_id": "a", "event_type": "t", "event_id": "x"}, {"entity_id": "b", "event_type": "t", "event_id": "x"}]),
+                "event_id_repeated",
+            ),
         ] {
             shop.refused("append_events", &json!({"branch": "main", "events": events}), code);
         }

@@ -12,7 +12,7 @@ use super::{Hints, Object, Tool};
 use crate::engine::{Change, Fold, Folded, Origin, Stretch, View, Wish, diff, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Path;
-use crate::event::{EntityId, NamePattern, Position, TimeZone, Version, quote};
+use crate::event::{EntityId, NamePattern, Position, TimeZone, Version, quote, visible};
 use crate::store::Order;
 
 /// The events folded at a time.
@@ -165,7 +165,7 @@ fn fold(
             }
             fold.apply(event);
         }
-        if found.damaged > 0 && call.engine.store().damage().is_empty() {
+        if found.damaged > 0 {
             reply
                 .warnings
                 .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));
@@ -246,9 +246,11 @@ fn unknown_entity(call: &Call<'_>, name: &str) -> Result<Error> {
         Some(near) => Step::new("get_entity_state", json!({"entity_id": near}), "the nearest entity"),
         None => Step::new("quick_stats", json!({"find": name}), "the nearest names"),
     };
-    Ok(Error::new(ErrorKind::NotFound, "unknown_entity", message)
-        .with("nearest", near)
-        .with("next_steps", vec![step.to_value()]))
+    let error = Error::new(ErrorKind::NotFound, "unknown_entity", message)
+        .with("nearest", near.iter().map(|near| visible(near)).collect::<Vec<_>>())
+        .with("next_steps", vec![step.to_value()]);
+    let stored = ["/error/message", "/error/nearest", "/next_steps"];
+    Ok(if near.is_empty() { error } else { error.with("untrusted", stored.to_vec()) })
 }
 
 /// The entity has events, but none at the moment that was asked for.
@@ -349,6 +351,7 @@ mod tests {
         let shop = Shop::with_orders();
         let body = shop.refused("get_entity_state", &json!({"entity_id": "Order 44"}), "unknown_entity");
         assert_eq!(body["error"]["nearest"][0], "order-44");
+        assert_eq!(body["untrusted"], json!(["/error/message", "/error/nearest", "/next_steps"]));
         assert_eq!(shop.follow(&Value::Object(body))["version"], 3);
         let body = shop.refused(
             "get_entity_state",

@@ -14,7 +14,6 @@ mod arguments;
 mod budget;
 mod call;
 mod cursor;
-mod damage;
 mod fields;
 mod get_query_advice;
 mod get_entity_state;

@@ -61,8 +61,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         scanned_to: found.next.filter(|_| found.timed_out),
         ..Reply::default()
     };
-    // What is known already stands in every answer.
-    if found.damaged > 0 && call.engine.store().damage().is_empty() {
+    if found.damaged > 0 {
         reply
             .warnings
             .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));
@@ -123,7 +122,7 @@ fn stretch(call: &Call<'_>) -> Result<Stretch> {
 fn matched(call: &Call<'_>, view: &View, stretch: &Stretch, found: &Found) -> Result<Option<Matched>> {
     let shown = u64::try_from(found.events.len()).unwrap_or_default();
     if found.next.is_none() {
-        return Ok(Some(Matched { count: shown, exact: found.damaged == 0 }));
+        return Ok(Some(Matched { count: shown, exact: true }));
     }
     if found.timed_out {
         return Ok(Some(Matched { count: shown, exact: false }));
@@ -387,6 +386,8 @@ mod tests {
             let answer = shop.ask("query_events", &json!({"where": [condition], "limit": 2}));
             let warnings = answer["warnings"].to_string();
             assert_eq!(warnings.contains("nearest: \\\"payload.total\\\""), warned, "{condition}: {answer}");
+            let untrusted = answer["untrusted"].as_array().expect("stored text");
+            assert_eq!(untrusted.contains(&json!("/warnings")), warned, "{condition}: {answer}");
         }
     }
 

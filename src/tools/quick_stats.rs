@@ -12,7 +12,7 @@ use super::{Hints, Object, Tool};
 use crate::engine::{Tally, Values, View, tally};
 use crate::error::{Error, Result};
 use crate::event::filter::Path;
-use crate::event::{Position, limits, nearest, quote};
+use crate::event::{limits, nearest, quote};
 use crate::store::StoreStats;
 
 /// Names in a section when nothing else is asked for.
@@ -25,6 +25,10 @@ const TOP_PATHS_MAX: usize = 4;
 const TOP_MAX: usize = 10;
 /// Characters shown of a value.
 const TOP_CHARS_MAX: usize = 80;
+/// The most characters of `find`: every word is compared with every name, so its length is time.
+const FIND_CHARS_MAX: usize = 2_000;
+/// The most words of `find` that count, besides the whole of it.
+const FIND_WORDS_MAX: usize = 16;
 
 const SECTIONS: &[&str] = &["counts", "types", "fields", "time_range", "forks", "indexes", "limits"];
 /// The sections of an answer when nothing else is asked for.
@@ -100,7 +104,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     for section in sections(call) {
         put_section(call, &view, &stats, &counted, section, &mut reply)?;
     }
-    if everything && view.snapshot.head() == Position::ZERO {
+    if everything && stats.events == 0 {
         reply.warnings.push("the store is empty; append_events or allsource import fills it".to_owned());
     } else if counted.events == 0 && !reply.incomplete {
         call.explain_nothing(&mut reply, &view)?;
@@ -211,11 +215,27 @@ fn put_section(
 
 /// The event types, paths and entities whose names are nearest to the words.
 fn find(view: &View, stats: &StoreStats, words: &str) -> Result<Object> {
+    let chars = words.chars().count();
+    if chars > FIND_CHARS_MAX {
+        let message =
+            format!("find: {chars} characters, but at most {FIND_CHARS_MAX} are taken; give a few words");
+        return Err(Error::invalid("too_long", message)
+            .with("argument", "find")
+            .with("characters", chars)
+            .with("characters_max", FIND_CHARS_MAX));
+    }
     let paths = every_field(&view.snapshot)?;
     let types = || stats.event_types.iter().map(|one| one.event_type.as_str());
     // Each word counts for itself, the whole phrase first.
     let mut terms = vec![words];
-    terms.extend(words.split_whitespace().filter(|word| *word != words));
+    for word in words.split_whitespace() {
+        if terms.len() > FIND_WORDS_MAX {
+            break;
+        }
+        if !terms.contains(&word) {
+            terms.push(word);
+        }
+    }
     let mut found = Object::new();
     let mut put = |name: &str, near: Vec<String>| {
         if !near.is_empty() {
@@ -392,6 +412,14 @@ mod tests {
         assert_eq!(events["table"]["rows"][0][3], "order.paid");
         assert_eq!(events["table"]["rows"].as_array().map(Vec::len), Some(50), "limit is not a filter");
         assert!(events.get("warnings").is_none());
+    }
+
+    #[test]
+    fn more_than_a_few_words_to_find_are_refused() {
+        let shop = Shop::with_orders();
+        let body = shop.refused("quick_stats", &json!({"find": "x ".repeat(1_001)}), "too_long");
+        assert_eq!(body["error"]["argument"], "find");
+        shop.ask("quick_stats", &json!({"find": "x ".repeat(1_000)}));
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Call<'_> {
             && snapshot.entity_head(&entity)?.is_none()
         {
             let near = nearest_entities(snapshot, name, 3)?;
-            reply.warnings.push(not_there("entity", name, &near));
+            warn_of_absence(reply, "entity", name, &near);
             steps.extend(
                 near.first()
                     .map(|near| self.refining(json!({"entity_id": exactly(near)}), "the nearest entity")),
@@ -129,7 +129,7 @@ impl Call<'_> {
             if !names().any(|name| pattern.matches(name)) {
                 let (NamePattern::Exact(wanted) | NamePattern::Prefix(wanted)) = pattern;
                 let near: Vec<String> = nearest(wanted, names(), 3).into_iter().map(str::to_owned).collect();
-                reply.warnings.push(not_there("event type", wanted, &near));
+                warn_of_absence(reply, "event type", wanted, &near);
                 steps.extend(
                     near.first()
                         .map(|near| self.refining(json!({"event_type": exactly(near)}), "the nearest type")),
@@ -195,9 +195,7 @@ impl Call<'_> {
         }
         for path in unseen.iter().filter(|path| !is_among(path, &known)) {
             let near = nearest(path, known.iter().map(String::as_str), 3);
-            let near: Vec<String> = near.into_iter().map(quote).collect();
-            let remedy =
-                if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
+            let remedy = nearest_clause(reply, near.into_iter());
             reply.warnings.push(format!("no recent event has {}{remedy}", quote(path)));
         }
         Ok(())
@@ -308,10 +306,21 @@ fn is_among(path: &str, known: &[String]) -> bool {
     known.iter().any(|known| leads(path, known) || leads(known, path))
 }
 
-fn not_there(what: &str, name: &str, near: &[String]) -> String {
-    let near: Vec<String> = near.iter().map(|name| quote(name)).collect();
-    let nearest = if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
-    format!("there is no {what} {}{nearest}", quote(name))
+fn warn_of_absence(reply: &mut Reply, what: &str, name: &str, near: &[String]) {
+    let nearest = nearest_clause(reply, near.iter().map(String::as_str));
+    reply.warnings.push(format!("there is no {what} {}{nearest}", quote(name)));
+}
+
+/// The end of a warning that names what is nearest; stored names make the warnings untrusted.
+fn nearest_clause<'a>(reply: &mut Reply, near: impl Iterator<Item = &'a str>) -> String {
+    let near: Vec<String> = near.map(quote).collect();
+    if near.is_empty() {
+        return String::new();
+    }
+    if !reply.untrusted.contains(&"/warnings") {
+        reply.untrusted.push("/warnings");
+    }
+    format!("; nearest: {}", near.join(", "))
 }
 
 /// The entities whose names are most like `wanted`: among those that begin like it, with fewer and fewer letters.

@@ -136,7 +136,6 @@ impl Snapshot {
     }
 
     /// How many events match, when the indexes alone can tell: for no condition, one entity, or one event type.
-    /// Damaged positions are not counted.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
@@ -159,11 +158,6 @@ impl Snapshot {
     /// `Corrupt` when stored bytes are not what was written.
     pub fn stats(&self) -> Result<StoreStats> {
         stats::stats(self)
-    }
-
-    /// How many positions of the view are known to be damaged.
-    pub(crate) fn damaged(&self) -> u64 {
-        stats::damaged(self)
     }
 
     /// The frame that holds the event at `position`.
