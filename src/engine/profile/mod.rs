@@ -135,11 +135,11 @@ impl Profile {
         claimed.or(best.map(|(_, field)| field))
     }
 
-    /// Each payload field once, of the type that has most events with it.
+    /// Each payload field once, of the type that has most events with it; none that is only ever null.
     pub(crate) fn fields(&self) -> Vec<(&TypeProfile, &FieldProfile)> {
         let mut all: Vec<(&TypeProfile, &FieldProfile)> = Vec::new();
         for one in &self.types {
-            for field in &one.fields {
+            for field in one.fields.iter().filter(|field| field.kinds != "null") {
                 if !all.iter().any(|(_, known)| known.path == field.path) {
                     all.push((one, field));
                 }

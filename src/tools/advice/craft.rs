@@ -9,22 +9,27 @@ use super::question::UseCase;
 const SECTIONS_MAX: usize = 2;
 
 /// Of two that a use case calls for, the first is told.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 5] = [
     include_str!("../../../prompts/advice/compliance.md"),
     include_str!("../../../prompts/advice/two_times.md"),
-    include_str!("../../../prompts/advice/actors.md"),
     include_str!("../../../prompts/advice/large_payloads.md"),
-    include_str!("../../../prompts/advice/stream_design.md"),
-    include_str!("../../../prompts/advice/versioning.md"),
     include_str!("../../../prompts/advice/causes.md"),
     include_str!("../../../prompts/advice/projections.md"),
+];
+
+/// How to write and to model: for who asks about that.
+const DESIGN_PAGES: [&str; 4] = [
+    include_str!("../../../prompts/advice/stream_design.md"),
+    include_str!("../../../prompts/advice/versioning.md"),
+    include_str!("../../../prompts/advice/actors.md"),
     include_str!("../../../prompts/advice/idempotency.md"),
 ];
 
-/// One section that the use case calls for, and one that the data calls for, by its first pitfall that has one.
-pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall]) -> Vec<&'static str> {
+/// For a question of design its own sections; else one section that the use case calls for, and one that the data calls for, by its first pitfall that has one.
+pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall], is_design: bool) -> Vec<&'static str> {
+    let all: &'static [&'static str] = if is_design { &DESIGN_PAGES } else { &PAGES };
     let with_tag = |tag: &'static str| {
-        let pages = PAGES.iter().filter_map(|page| parts(page));
+        let pages = all.iter().filter_map(|page| parts(page));
         pages.filter(move |(tags, _)| tags.split(", ").any(|known| known == tag)).map(|(_, text)| text)
     };
     let mut chosen: Vec<&str> = with_tag(use_case.name()).take(1).collect();
@@ -32,6 +37,11 @@ pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall]) -> Vec<&'static 
         if chosen.len() < SECTIONS_MAX && !chosen.contains(&text) {
             chosen.push(text);
         }
+    }
+    if is_design {
+        let rest = all.iter().filter_map(|page| parts(page)).map(|(_, text)| text);
+        chosen.extend(rest.take(SECTIONS_MAX.saturating_sub(chosen.len())));
+        chosen.dedup();
     }
     chosen
 }
@@ -67,7 +77,7 @@ mod tests {
             "bursts",
             "no_causes",
         ];
-        for page in PAGES {
+        for page in PAGES.into_iter().chain(DESIGN_PAGES) {
             let (tags, text) = parts(page).expect("a first line that begins with applies:");
             assert!(tags.split(", ").all(|tag| TAGS.contains(&tag)), "{tags}");
             assert!(text.starts_with("**"), "{text}");

@@ -1,7 +1,8 @@
 //! *How should this question be asked of this store?* A plan of calls that can be sent as they are, what to beware of,
 //! and the craft behind it, made of the store's own names.
 //!
-//! A question goes: words → a use case and the types and fields it names ([`question`]) → [`plans`] over [`facts`] →
+//! A question goes: words → a use case and the types, fields, times and numbers it names ([`question`], [`said`]) → the calls for those
+//! ([`named`]) and [`plans`] over [`facts`] →
 //! [`pitfalls`] and [`craft`], chosen by what the data shows.
 //!
 //! **Invariant:** pure over a [`Profile`](crate::engine::Profile): the same store and question give the same advice. Every call names a tool of
@@ -9,9 +10,11 @@
 
 mod craft;
 mod facts;
+mod named;
 mod pitfalls;
 mod plans;
 mod question;
+mod said;
 
 pub(crate) use facts::Facts;
 pub(crate) use plans::PlanStep;
@@ -33,13 +36,14 @@ pub(crate) struct Advice {
 /// Advises on a question about the store behind `facts`.
 pub(crate) fn advise(facts: &Facts<'_>, question: &Question) -> Advice {
     let mut plan: Vec<PlanStep> = Vec::new();
-    for step in plans::named(facts, question).into_iter().chain(plans::of(facts, question.use_case)) {
+    for step in named::named(facts, question).into_iter().chain(plans::of(facts, question.use_case)) {
+        let step = named::within(step, question);
         if step.is_offered() && plan.iter().all(|known| !known.is_same_call(&step)) {
             plan.push(step);
         }
     }
     plan.truncate(PLAN_MAX);
     let pitfalls = pitfalls::of(facts, question.use_case);
-    let craft = craft::sections(question.use_case, &pitfalls);
+    let craft = craft::sections(question.use_case, &pitfalls, question.is_design);
     Advice { plan, pitfalls: pitfalls.into_iter().map(|pitfall| pitfall.text).collect(), craft }
 }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::facts::Facts;
-use super::question::{Question, UseCase};
+use super::question::UseCase;
 use crate::engine::{FieldProfile, Role, TypeProfile, exactly};
 use crate::event::{Timestamp, quote};
-use crate::tools::TOOLS;
+use crate::tools::{Object, TOOLS};
 
 /// How far around an event its neighbours in time are looked at: five minutes.
 const AROUND_US: i64 = 300_000_000;
@@ -22,12 +22,12 @@ pub(crate) struct PlanStep {
 }
 
 impl PlanStep {
-    fn new(tool: &'static str, arguments: Value, why: impl Into<String>) -> Self {
+    pub(super) fn new(tool: &'static str, arguments: Value, why: impl Into<String>) -> Self {
         Self { tool, arguments, why: why.into(), rows: None }
     }
 
     /// About how many rows match.
-    fn rows(mut self, rows: u64) -> Self {
+    pub(super) fn rows(mut self, rows: u64) -> Self {
         self.rows = Some(rows);
         self
     }
@@ -41,6 +41,14 @@ impl PlanStep {
         self.tool == other.tool && self.arguments == other.arguments
     }
 
+    /// The call with other arguments; `change` says whether it made any.
+    pub(super) fn change(mut self, change: impl FnOnce(&'static str, &mut Object) -> bool) -> Self {
+        let is_changed = self.arguments.as_object_mut().is_some_and(|arguments| change(self.tool, arguments));
+        // How many rows there are within the change is not known.
+        self.rows = self.rows.filter(|_| !is_changed);
+        self
+    }
+
     /// As it is answered.
     pub(crate) fn to_value(&self) -> Value {
         let mut step = json!({"tool": self.tool, "arguments": self.arguments, "why": self.why});
@@ -49,37 +57,6 @@ impl PlanStep {
         }
         step
     }
-}
-
-/// The calls for what the words name: types and fields of the store.
-pub(super) fn named(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
-    let mut steps = Vec::new();
-    for one in question.types.iter().filter_map(|index| facts.profile.types.get(*index)) {
-        let arguments =
-            json!({"event_type": type_name(one), "fields": facts.telling_fields(one, 4), "limit": 20});
-        steps.push(
-            PlanStep::new("query_events", arguments, "your words name this event type").rows(one.count),
-        );
-    }
-    for (index, path) in &question.fields {
-        let Some(one) = facts.profile.types.get(*index) else { continue };
-        let Some(field) = one.fields.iter().find(|field| field.path == *path) else { continue };
-        let condition = condition_on(field);
-        let why = if field.role == Role::Amount {
-            "your words name this field: the top tenth"
-        } else {
-            "your words name this field"
-        };
-        steps.push(PlanStep::new("query_events", json!({"where": [condition], "limit": 20}), why));
-    }
-    if let (Some((id, events)), true) = (facts.spoken_of.as_ref(), question.use_case == UseCase::Explore) {
-        let arguments = json!({"entity_id": exactly(id.as_str()), "order": "asc"});
-        steps.push(
-            PlanStep::new("query_events", arguments, "the entity you named, from its beginning")
-                .rows(*events),
-        );
-    }
-    steps
 }
 
 /// The calls for a use case, best first.
@@ -173,9 +150,8 @@ fn user_analytics(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
         })
     };
     let segment = facts.field(Role::Category).map(|(one, field)| {
-        let arguments =
-            window(json!({"event_type": type_name(one), "where": [condition_on(field)], "limit": 1}));
-        PlanStep::new("query_events", arguments, "a segment; repeat for the other values and compare matched")
+        let arguments = window(json!({"event_type": type_name(one), "top_values": [field.path]}));
+        PlanStep::new("quick_stats", arguments, "segments: how many of each value")
     });
     vec![
         Some(PlanStep::new("quick_stats", window(json!({})), "what happens lately, by type")),
@@ -339,12 +315,12 @@ fn recorded_late(facts: &Facts<'_>) -> Option<PlanStep> {
     Some(PlanStep::new("query_events", arguments, "what happened before that time but was recorded after it"))
 }
 
-fn type_name(one: &TypeProfile) -> String {
+pub(super) fn type_name(one: &TypeProfile) -> String {
     exactly(one.event_type.as_str())
 }
 
 /// A condition on a field that some events meet.
-fn condition_on(field: &FieldProfile) -> String {
+pub(super) fn condition_on(field: &FieldProfile) -> String {
     if let Some(high) = field.high {
         return format!("{} >= {high}", field.path);
     }

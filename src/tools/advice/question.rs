@@ -1,5 +1,6 @@
 //! What is asked: a use case by its name, or by the words of a sentence.
 
+use super::said::{When, comparison, when};
 use crate::engine::{Profile, words};
 
 /// What an answer is wanted for.
@@ -122,6 +123,18 @@ const SIGNS: [(UseCase, &[&str]); 5] = [
     ),
 ];
 
+/// Beginnings of words that speak of modelling or writing.
+const DESIGN: [&str; 12] = [
+    "design", "model", "schema", "append", "write", "writing", "ingest", "import", "migrat", "insert",
+    "evolv", "naming",
+];
+
+/// Beginnings of words that ask for the most of something.
+const MOST: [&str; 7] = ["most", "top", "often", "commonest", "frequen", "busiest", "rank"];
+
+/// Words that ask for a person.
+const WHO: [&str; 8] = ["who", "whom", "whose", "actor", "person", "people", "user", "employee"];
+
 /// Words that say nothing about a store.
 const EMPTY_WORDS: [&str; 36] = [
     "the", "and", "for", "with", "that", "this", "what", "which", "when", "where", "how", "many", "much",
@@ -134,6 +147,16 @@ pub(crate) struct Question {
     pub(crate) use_case: UseCase,
     /// It was not given by its name.
     pub(crate) is_free: bool,
+    /// It is about modelling or writing events, not about reading them.
+    pub(crate) is_design: bool,
+    /// It asks for the most of something.
+    pub(crate) asks_most: bool,
+    /// It asks for a person.
+    pub(crate) asks_who: bool,
+    /// The time that the words name.
+    pub(crate) when: Option<When>,
+    /// The number that the words name, and how to compare with it: `> 5000`.
+    pub(crate) comparison: Option<String>,
     /// Indexes into the profile's types that the words name.
     pub(crate) types: Vec<usize>,
     /// Paths of fields that the words name, with the index of their type.
@@ -165,7 +188,18 @@ impl Question {
             .filter(|word| word.chars().count() > 2 && !EMPTY_WORDS.contains(word))
             .collect();
         let (types, fields) = names_in(&telling, profile);
-        Self { use_case: named.unwrap_or(best.0), is_free: named.is_none(), types, fields }
+        let text = format!("{use_case} {context}");
+        Self {
+            use_case: named.unwrap_or(best.0),
+            is_free: named.is_none(),
+            is_design: score(&DESIGN) > 0,
+            asks_most: score(&MOST) > 0,
+            asks_who: asked.iter().any(|word| WHO.contains(&word.as_str())),
+            when: when(&text, profile.stats.time_range.map(|(_, last)| last)),
+            comparison: comparison(&text),
+            types,
+            fields,
+        }
     }
 }
 
@@ -184,7 +218,7 @@ fn names_in(telling: &[&str], profile: &Profile) -> (Vec<usize>, Vec<(usize, Str
     types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut fields: Vec<(usize, usize, String)> = Vec::new();
     for (index, one) in profile.types.iter().enumerate() {
-        for field in &one.fields {
+        for field in one.fields.iter().filter(|field| field.kinds != "null") {
             let count = said(field.name());
             if count > 0 && fields.iter().all(|(_, _, path)| *path != field.path) {
                 fields.push((count, index, field.path.clone()));
