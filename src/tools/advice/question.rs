@@ -143,6 +143,7 @@ const EMPTY_WORDS: [&str; 36] = [
 ];
 
 /// A question, understood.
+#[expect(clippy::struct_excessive_bools, reason = "words may say any of these, independently")]
 pub(crate) struct Question {
     pub(crate) use_case: UseCase,
     /// It was not given by its name.
