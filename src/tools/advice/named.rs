@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::plans::{PlanStep, condition_on, type_name};
-use super::question::{Question, UseCase};
-use crate::engine::{FieldProfile, Role, exactly};
+use super::question::Question;
+use crate::engine::{FieldProfile, Role};
 
 /// The calls, the most telling first.
 pub(super) fn named(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
@@ -33,9 +33,9 @@ pub(super) fn named(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
     steps
 }
 
-/// The entity that was spoken of: its state then, and its story.
+/// The entity that was spoken of: its state, now or then.
 fn entity(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
-    let Some((id, events)) = &facts.spoken_of else { return Vec::new() };
+    let Some((id, _)) = &facts.spoken_of else { return Vec::new() };
     let mut steps = Vec::new();
     if let Some(end) = question.when.and_then(|when| when.end()) {
         let arguments = json!({"entity_id": id.as_str(), "as_of": end.to_string()});
@@ -43,11 +43,6 @@ fn entity(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
     } else if question.is_free {
         let arguments = json!({"entity_id": id.as_str()});
         steps.push(PlanStep::new("get_entity_state", arguments, "the entity you named, as it is"));
-    }
-    if question.use_case == UseCase::Explore {
-        let arguments = json!({"entity_id": exactly(id.as_str()), "order": "asc"});
-        let why = "the entity you named, from its beginning";
-        steps.push(PlanStep::new("query_events", arguments, why).rows(*events));
     }
     steps
 }
@@ -80,12 +75,13 @@ fn comparison_on(facts: &Facts<'_>, question: &Question, field: &FieldProfile) -
     (!is_entity).then(|| format!("{} {comparison}", field.path))
 }
 
-/// The call within the time that was spoken of, unless it has a time of its own.
+/// The call within the time that was spoken of, unless it has a time of its own or tells the story of an entity.
 pub(super) fn within(step: PlanStep, question: &Question) -> PlanStep {
     let Some(when) = question.when else { return step };
     step.change(|tool, arguments| {
-        let has_time =
-            ["since", "until", "as_of", "event_ids"].iter().any(|name| arguments.contains_key(*name));
+        let has_time = ["since", "until", "as_of", "event_ids", "entity_id"]
+            .iter()
+            .any(|name| arguments.contains_key(*name));
         if has_time || !["query_events", "quick_stats", "sample_events"].contains(&tool) {
             return false;
         }
