@@ -115,7 +115,7 @@ fn strict_stops_at_the_first_bad_line() {
     let dir = dir();
     fs::write(dir.path().join("x.jsonl"), format!("{}oops\n{}", lines(3), lines(9))).expect("written");
     let out = check(dir.path(), &["import", "--strict", "x.jsonl"], 3);
-    assert!(out.starts_with("3 events added, 1 bad lines left out"), "{out}");
+    assert!(out.starts_with("3 events added, 1 bad line left out"), "{out}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn an_event_that_the_store_refuses_does_not_take_its_batch_with_it() {
     let output = run(dir.path(), &import);
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        text(&output.stdout).starts_with("1 events added, 2 were there before, 1 bad lines"),
+        text(&output.stdout).starts_with("1 event added, 2 were there before, 1 bad line left out"),
         "{output:?}"
     );
     assert!(text(&output.stderr).contains("x.csv:3: is refused: "), "{output:?}");
@@ -223,13 +223,177 @@ fn a_history_goes_in_once_and_grows() {
 #[test]
 fn a_mistyped_directory_is_an_error_and_stays_absent() {
     let dir = dir();
-    for command in [&["query"][..], &["stats"], &["export"], &["verify"]] {
+    for command in [
+        &["query"][..],
+        &["stats"],
+        &["export"],
+        &["verify"],
+        &["call", "quick_stats"],
+        &["mcp", "--read-only"],
+        &["mcp", "--writes", "none"],
+    ] {
         let output = run(dir.path(), &[command, &["--data", "nowhere"]].concat());
         assert_eq!(output.status.code(), Some(1), "{command:?}");
         let err = text(&output.stderr);
         assert!(err.starts_with("error: failed to open the store nowhere: there is none"), "{err}");
     }
     assert!(!dir.path().join("nowhere").exists());
+    fs::create_dir(dir.path().join("empty")).expect("a directory");
+    check(dir.path(), &["query", "--data", "empty"], 1);
+    assert_eq!(fs::read_dir(dir.path().join("empty")).expect("the directory").count(), 0);
+}
+
+#[test]
+fn an_import_that_cannot_begin_leaves_no_store() {
+    let dir = dir();
+    for arguments in [&["import", "--git", "."][..], &["import", "absent.jsonl"]] {
+        check(dir.path(), arguments, 1);
+        assert!(!dir.path().join(".allsource").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mapped_place_that_is_in_no_row_is_refused_before_anything_is_stored() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(1_500)).expect("written");
+    for (flag, place) in [
+        ("--timestamp", "/times"),
+        ("--event-id", "/times"),
+        ("--actor", "/times"),
+        ("--type", "/times"),
+        ("--entity", "/times"),
+    ] {
+        let output = run(dir.path(), &["import", flag, place, "x.jsonl"]);
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        let said = format!("{flag} {place} is in none of its first 1,000 rows; near it are /time");
+        assert!(err.contains(&said), "{err}");
+    }
+    assert!(exported(dir.path(), &[]).is_empty());
+    let output = run(dir.path(), &["import", "--timestamp", "/times,", "x.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let err = text(&output.stderr);
+    assert!(err.contains("--timestamp: 1,500 of 1,500 rows had none; they got the time of import"), "{err}");
+}
+
+#[test]
+fn rows_without_a_mapped_value_are_counted_at_the_end() {
+    let dir = dir();
+    let rows: String = (0..30)
+        .map(|n| match n % 10 {
+            0 => format!("{{\"entity\":\"a\",\"type\":\"t\",\"n\":{n}}}\n"),
+            _ => format!("{{\"entity\":\"a\",\"type\":\"t\",\"n\":{n},\"at\":{n}}}\n"),
+        })
+        .collect();
+    fs::write(dir.path().join("x.jsonl"), rows).expect("written");
+    let output = run(dir.path(), &["import", "--timestamp", "/at", "x.jsonl"]);
+    let err = text(&output.stderr);
+    assert!(
+        err.contains("x.jsonl: --timestamp: 3 of 30 rows had none; they got the time of import\n"),
+        "{err}"
+    );
+    let output = run(dir.path(), &["import", "--again", "x.jsonl"]);
+    let err = text(&output.stderr);
+    assert!(err.contains("entity /entity · type /type · no timestamp: the time of import\n"), "{err}");
+}
+
+#[test]
+fn the_same_lines_with_another_mapping_are_refused() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(2_500)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let other = ["import", "--actor", "/n", "x.jsonl"];
+    let output = run(dir.path(), &other);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let err = text(&output.stderr);
+    assert!(err.contains("lines 1 to 1000 were imported before, from position 1 on"), "{err}");
+    assert!(err.contains("order-0/order.changed") && err.contains("--again"), "{err}");
+    assert_eq!(exported(dir.path(), &[]).len(), 2_500);
+    let out = check(dir.path(), &["import", "x.jsonl"], 0);
+    assert!(out.starts_with("0 events added, 2,500 were there before"), "{out}");
+    let out = check(dir.path(), &[&other[..], &["--again"]].concat(), 0);
+    assert!(out.starts_with("2,500 events added ·"), "{out}");
+}
+
+#[test]
+fn a_flood_of_bad_lines_is_counted_by_reason() {
+    let dir = dir();
+    let rows = lines(5) + &"oops\n".repeat(1_200) + &"[1]\n".repeat(300);
+    fs::write(dir.path().join("x.jsonl"), rows).expect("written");
+    let output = run(dir.path(), &["import", "x.jsonl"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stdout).starts_with("5 events added, 1,500 bad lines left out"), "{output:?}");
+    let err = text(&output.stderr);
+    assert_eq!(err.lines().filter(|line| line.starts_with("x.jsonl:")).count(), 21, "{err}");
+    assert!(err.contains("and 1,480 more bad lines:\n  1,180 lines: is not JSON"), "{err}");
+    assert!(err.contains("  300 lines: is an array, not a JSON object\n"), "{err}");
+}
+
+#[test]
+fn a_page_says_how_to_go_on_and_a_cursor_shows_one() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(7)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let mut positions = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut arguments = vec!["query", "--limit", "2"];
+        if let Some(cursor) = &cursor {
+            arguments = vec!["query", "--cursor", cursor];
+        }
+        let output = run(dir.path(), &arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success() && out.lines().count() <= 4, "{out}\n{err}");
+        let is_row = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        let rows = out.lines().filter(is_row).filter_map(|row| row.split_whitespace().next()?.parse().ok());
+        positions.extend(rows.collect::<Vec<u64>>());
+        match err.split_once("--cursor ") {
+            Some((said, next)) => {
+                assert!(out.contains("the same in all of these on this page: ") || !out.contains("the same"));
+                assert!(
+                    cursor.is_some() || said.starts_with("7 events match; see more with --limit"),
+                    "{err}"
+                );
+                cursor = Some(next.trim().to_owned());
+            }
+            None => break,
+        }
+    }
+    assert_eq!(positions, [7, 6, 5, 4, 3, 2, 1]);
+}
+
+#[test]
+fn a_query_as_csv_can_be_imported() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(70)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let query = ["query", "--entity", "order-3", "--order", "asc", "--format", "csv"];
+    let rows = check(dir.path(), &query, 0);
+    fs::write(dir.path().join("out.csv"), rows).expect("written");
+    let out = check(dir.path(), &["import", "--data", "copy", "out.csv"], 0);
+    assert!(out.starts_with("10 events added ·"), "{out}");
+    let without_position = |mut events: Vec<Value>| {
+        for event in &mut events {
+            event.as_object_mut().expect("an object").shift_remove("position");
+        }
+        events
+    };
+    assert_eq!(
+        without_position(exported(dir.path(), &["--data", "copy"])),
+        without_position(exported(dir.path(), &["--entity", "order-3"]))
+    );
+}
+
+#[test]
+fn stats_show_every_type_unless_told_otherwise() {
+    let dir = dir();
+    let rows: String = (0..60).map(|n| format!("{{\"entity\":\"a\",\"type\":\"type-{n:02}\"}}\n")).collect();
+    fs::write(dir.path().join("x.jsonl"), rows).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let types = |arguments: &[&str]| check(dir.path(), arguments, 0).matches("type-").count();
+    assert_eq!(types(&["stats"]), 60);
+    assert_eq!(types(&["stats", "--limit", "5"]), 5);
+    check(dir.path(), &["stats", "--limit", "0"], 2);
 }
 
 #[test]
@@ -319,8 +483,9 @@ const LAST_WORDS: &str = "give it to your agent";
 #[test]
 fn the_demo_plays_on_the_shop_again_and_again() {
     let dir = dir();
-    for turn in ["first", "second"] {
-        let out = check(dir.path(), &["demo", "--shop"], 0);
+    for (turn, arguments) in [("first", &["demo", "--shop"][..]), ("second", &["demo"])] {
+        let out = check(dir.path(), arguments, 0);
+        assert!(out.contains("This is no git repository") == (turn == "second"), "{out}");
         assert!(out.contains("version_conflict") && out.trim_end().ends_with(LAST_WORDS), "{turn}: {out}");
     }
     check(&dir.path().join(".allsource-demo"), &["verify", "--data", "."], 0);

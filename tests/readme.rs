@@ -37,6 +37,28 @@ fn the_tool_table_is_that_of_the_program() {
 }
 
 #[test]
+fn the_import_example_does_what_it_says() {
+    let readme = readme();
+    let line = between(&readme, "```json\n{\"id\"", "```");
+    let command = between(&readme, "allsource import --data events --entity /ip", "logins.jsonl");
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("logins.jsonl"), format!("{{\"id\"{line}\n")).expect("written");
+    let run = |arguments: &str| {
+        let mut allsource = Command::new(env!("CARGO_BIN_EXE_allsource"));
+        allsource.current_dir(dir.path()).args(arguments.split_whitespace()).output().expect("an output")
+    };
+    let output = run(&format!("import --data events --entity /ip {command} logins.jsonl"));
+    assert!(output.status.success(), "{output:?}");
+    let event = run("export --data events").stdout;
+    let event: serde_json::Value = serde_json::from_slice(&event).expect("one event");
+    let payload = event["payload"].to_string();
+    assert!(readme.contains(&format!("`{payload}` is what remains")), "{payload}");
+    assert_eq!(event["entity_id"], "10.0.0.7");
+    assert_eq!(event["metadata"]["actor"], "ann");
+    assert_eq!(event["timestamp"], "2024-05-02T08:15:00Z");
+}
+
+#[test]
 fn every_command_is_in_the_readme() {
     let help = Command::new(env!("CARGO_BIN_EXE_allsource")).arg("--help").output().expect("help");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();

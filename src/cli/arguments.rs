@@ -25,7 +25,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an import left out bad lines, 4 v
 #[command(name = "allsource", version, about = "The event store that AI agents operate themselves")]
 #[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true)]
 pub(super) struct Cli {
-    /// The store's directory [default: .allsource]
+    /// The store's directory [default: .allsource; of demo .allsource-demo]
     #[arg(long, global = true, value_name = "DIR", env = "ALLSOURCE_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
     #[command(subcommand)]

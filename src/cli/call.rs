@@ -37,6 +37,13 @@ pub(super) struct CallArgs {
     pub(super) list: bool,
 }
 
+impl CallArgs {
+    /// Whether the tool writes, so that it may make the store that it writes to.
+    pub(super) fn writes(&self) -> bool {
+        TOOLS.iter().any(|tool| Some(tool.name) == self.tool.as_deref() && !tool.hints.read_only)
+    }
+}
+
 /// Lists the tools.
 pub(super) fn list(terminal: &mut Terminal<'_>) -> Ended {
     let width = TOOLS.iter().map(|tool| tool.name.len()).max().unwrap_or(0);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Terminal;
 use super::filter::FilterArgs;
-use super::import::{EXPORT_FIELDS, grouped};
+use super::import::{EXPORT_FIELDS, counted};
 use super::outcome::{Ended, Exit};
 use crate::door::Host;
 use crate::engine::Caller;
@@ -71,7 +71,7 @@ pub(super) fn run(
     let mut file = BufWriter::new(File::create(path).map_err(cannot)?);
     let (events, damaged) = write_all(arguments.format, &mut request, host, caller, &mut file)?;
     file.flush().map_err(cannot)?;
-    writeln!(terminal.err, "{} events written to {}", grouped(events), path.display())?;
+    writeln!(terminal.err, "{} written to {}", counted(events, "event"), path.display())?;
     said(damaged, terminal)
 }
 
@@ -79,11 +79,7 @@ fn said(damaged: u64, terminal: &mut Terminal<'_>) -> Ended {
     if damaged == 0 {
         return Ok(Exit::Done);
     }
-    writeln!(
-        terminal.err,
-        "{} events are damaged and left out; `allsource verify` says where",
-        grouped(damaged)
-    )?;
+    writeln!(terminal.err, "{} left out; `allsource verify` says where", counted(damaged, "damaged event"))?;
     Ok(Exit::Damage)
 }
 
@@ -120,7 +116,8 @@ fn write_all(
     }
 }
 
-fn write_record(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
+/// Writes one record of CSV.
+pub(super) fn write_record(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(cells).map_err(io::Error::other)?;
     let record = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
@@ -152,7 +149,8 @@ fn json_line(event: &Value) -> String {
     line
 }
 
-fn text_of(event: &Value, field: &str) -> String {
+/// A field of an event as a cell; payload and metadata as JSON.
+pub(super) fn text_of(event: &Value, field: &str) -> String {
     match event.get(field) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

@@ -85,9 +85,7 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
     let caller = Caller { client: Some("allsource-cli".to_owned()), ..caller(Writes::All) };
     match &cli.command {
         Command::Mcp(arguments) => serve::run(arguments, &dir),
-        Command::Import(arguments) => {
-            import::run(arguments, &open(&dir, Options::default(), terminal)?, &caller, terminal)
-        }
+        Command::Import(arguments) => import::run(arguments, &dir, &caller, terminal),
         Command::Query(arguments) => {
             query::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
@@ -101,7 +99,11 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         Command::Salvage(arguments) => salvage::run(arguments, &dir, terminal),
         Command::Call(arguments) if arguments.list => call::list(terminal),
         Command::Call(arguments) => {
-            let host = open(&dir, Options::default(), terminal)?;
+            let host = if arguments.writes() {
+                open(&dir, Options::default(), terminal)?
+            } else {
+                open_existing(&dir, terminal)?
+            };
             call::run(arguments, &host, &caller, terminal)
         }
         Command::Demo(arguments) => demo::run(arguments, &dir, &caller, terminal),
@@ -124,9 +126,7 @@ fn open(dir: &Path, options: Options, terminal: &mut Terminal<'_>) -> Ended<Host
 
 /// As [`open`], but a directory that is not there is an error: a mistyped path must not become an empty store.
 fn open_existing(dir: &Path, terminal: &mut Terminal<'_>) -> Ended<Host> {
-    if !dir.is_dir() {
-        return Err(no_store(dir).into());
-    }
+    must_exist(dir)?;
     match Host::open(dir, Options::default()) {
         // A store that may not be written can still be read.
         Err(error) if error.kind() == ErrorKind::Denied => {
@@ -142,11 +142,15 @@ fn open_existing(dir: &Path, terminal: &mut Terminal<'_>) -> Ended<Host> {
     }
 }
 
-fn no_store(dir: &Path) -> Error {
+/// Whether `dir` holds a store; it is not said whether that is sound.
+fn must_exist(dir: &Path) -> Result<(), Error> {
+    if dir.join("tenants").is_dir() {
+        return Ok(());
+    }
     let message = format!(
         "open the store {}: there is none; name another with --data DIR or ALLSOURCE_DATA, or make one with \
          `allsource import`",
         dir.display()
     );
-    Error::new(ErrorKind::NotFound, "no_store", message)
+    Err(Error::new(ErrorKind::NotFound, "no_store", message))
 }

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::answer::{ask, warnings};
+use super::export::{text_of, write_record};
 use super::filter::FilterArgs;
+use super::import::{EXPORT_FIELDS, counted};
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
 use crate::door::Host;
@@ -16,7 +18,8 @@ Examples:
   allsource query --type 'order.*' --since now-7d --where 'payload.amount > 100'
   allsource query --entity order-7 --order asc --format jsonl | jq .payload
   allsource query --type push --as-of 2015-02-22T21:30:00Z --limit 20 --fields payload.commits
-  allsource query --cursor TOKEN            go on where an answer in JSON ended
+  allsource query --type order.placed --format csv > orders.csv
+  allsource query --cursor TOKEN            the next page, as large as the one before
 
 A condition is SQL-like: =, !=, <, <=, >, >=, IN, BETWEEN, LIKE, CONTAINS, IS NULL, AND, OR, NOT over event columns and \
 payload or metadata paths. Exit codes: 0 done (also when nothing matches), 1 failed.";
@@ -33,7 +36,7 @@ pub(super) struct QueryArgs {
     /// How events are shown
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
-    /// The most events
+    /// The most events; with --cursor the page has its own size
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u64,
     /// Newest or oldest first
@@ -57,6 +60,8 @@ enum Format {
     Json,
     /// One whole event a line
     Jsonl,
+    /// One whole event a record, as `export` writes it
+    Csv,
 }
 
 impl QueryArgs {
@@ -72,7 +77,7 @@ impl QueryArgs {
         if let Some(cursor) = &self.cursor {
             set("cursor", Value::from(cursor.as_str()));
         }
-        if self.format == Format::Jsonl {
+        if matches!(self.format, Format::Jsonl | Format::Csv) {
             set("response_format", Value::from("detailed"));
         }
         set("max_tokens", Value::from(PAGE_TOKENS));
@@ -85,6 +90,9 @@ pub(super) fn run(query: &QueryArgs, host: &Host, caller: &Caller, terminal: &mu
     let mut arguments = query.to_arguments();
     let mut left = query.limit;
     let mut shown: Vec<String> = Vec::new();
+    if query.format == Format::Csv {
+        write_record(terminal.out, &EXPORT_FIELDS.map(str::to_owned))?;
+    }
     loop {
         // A cursor pins the query; only a page's size may differ beside it.
         if !arguments.contains_key("cursor") {
@@ -99,24 +107,28 @@ pub(super) fn run(query: &QueryArgs, host: &Host, caller: &Caller, terminal: &mu
                 writeln!(terminal.out, "{:#}", Value::Object(answer))?;
                 return Ok(Exit::Done);
             }
-            Format::Jsonl => write_lines(&answer, left, terminal)?,
+            Format::Jsonl | Format::Csv => write_events(query.format, &answer, left, terminal)?,
             Format::Table => write_table(&answer, left, &mut shown, terminal)?,
         };
         left = left.saturating_sub(rows);
-        let Some(next) = answer.get("next_cursor").filter(|_| left > 0) else {
-            let more = answer.contains_key("next_cursor") && query.format == Format::Table;
-            return finish(&answer, more, terminal);
+        // Of a page that a cursor asked for, people want to see just that: what follows has other columns.
+        let is_page = query.cursor.is_some() && query.format == Format::Table;
+        let Some(next) = answer.get("next_cursor").filter(|_| left > 0 && !is_page) else {
+            return finish(&answer, query.format == Format::Table, terminal);
         };
         arguments.retain(|name, _| matches!(name.as_str(), "max_tokens" | "response_format"));
         arguments.insert("cursor".to_owned(), next.clone());
     }
 }
 
-fn write_lines(answer: &Object, left: u64, terminal: &mut Terminal<'_>) -> Ended<u64> {
+fn write_events(format: Format, answer: &Object, left: u64, terminal: &mut Terminal<'_>) -> Ended<u64> {
     let events = answer.get("events").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut written = 0;
     for event in events.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-        writeln!(terminal.out, "{event}")?;
+        match format {
+            Format::Csv => write_record(terminal.out, &EXPORT_FIELDS.map(|field| text_of(event, field)))?,
+            _ => writeln!(terminal.out, "{event}")?,
+        }
         written += 1;
     }
     Ok(written)
@@ -145,17 +157,28 @@ fn write_table(
     if let Some(constant) = answer.get("constant").and_then(Value::as_object) {
         let pairs: Vec<String> =
             constant.iter().map(|(name, value)| format!("{name} = {}", table::cell(value))).collect();
-        writeln!(terminal.err, "the same in all of these: {}", pairs.join(", "))?;
+        let place = if answer.contains_key("next_cursor") { " on this page" } else { "" };
+        writeln!(terminal.out, "the same in all of these{place}: {}", pairs.join(", "))?;
     }
     Ok(rows.len() as u64)
 }
 
-fn finish(answer: &Object, more: bool, terminal: &mut Terminal<'_>) -> Ended {
+fn finish(answer: &Object, is_table: bool, terminal: &mut Terminal<'_>) -> Ended {
     let matched = answer.get("matched").and_then(|matched| matched.get("count")).and_then(Value::as_u64);
-    match matched {
-        Some(0) => writeln!(terminal.err, "no event matches")?,
-        Some(count) if more => writeln!(terminal.err, "{count} events match; see more with --limit")?,
-        None if more => writeln!(terminal.err, "there are more; see them with --limit")?,
+    let next = answer.get("next_cursor").and_then(Value::as_str).filter(|_| is_table);
+    match (matched, next) {
+        (Some(0), _) => writeln!(terminal.err, "no event matches")?,
+        (Some(count), Some(next)) => writeln!(
+            terminal.err,
+            "{} match; see more with --limit, or the next page with --cursor {next}",
+            counted(count, "event")
+        )?,
+        (None, Some(next)) => {
+            writeln!(
+                terminal.err,
+                "there are more; see them with --limit, or the next page with --cursor {next}"
+            )?;
+        }
         _ => {}
     }
     Ok(Exit::Done)

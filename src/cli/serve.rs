@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::must_exist;
 use super::outcome::{Ended, Exit};
 use crate::door::Host;
 use crate::engine::Writes;
@@ -26,10 +27,11 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct McpArgs {
-    /// What the agent may change
+    /// What the agent may change: none (nothing; it can read everything), forks (nothing on the main branch), or all
+    /// (it may append; nothing can overwrite or remove an event)
     #[arg(long, value_name = "WHAT", default_value = "all", value_parser = parse_writes)]
     writes: Writes,
-    /// The agent may change nothing: --writes none
+    /// The agent may change nothing, and the store must be there: --writes none
     #[arg(long, conflicts_with = "writes")]
     read_only: bool,
     /// Offer only the tools of these sets
@@ -55,6 +57,10 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         tools: arguments.tools.clone(),
         exclude_tools: arguments.exclude_tools.clone(),
     };
+    if writes == Writes::None {
+        // Nothing can ever come into a store that is not there.
+        must_exist(dir)?;
+    }
     let host = Host::open_to_stay(dir, Options { durability: arguments.durability, ..Options::default() })?;
     serve_stdio(Arc::new(host), &options)?;
     Ok(Exit::Done)

@@ -17,6 +17,9 @@ Examples:
   allsource stats --type 'order.*' --since now-7d
   allsource stats --format json | jq .counts";
 
+/// The largest answer that a tool gives, in tokens.
+const TOKENS_MAX: u64 = 10_000;
+
 /// What `stats` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -24,6 +27,9 @@ pub(super) struct StatsArgs {
     /// How it is shown
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// The most event types, and the most payload paths, up to 1,000
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    limit: u16,
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -38,7 +44,10 @@ enum Format {
 
 /// Runs `allsource stats`.
 pub(super) fn run(stats: &StatsArgs, host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
-    let answer = ask(host, "quick_stats", &stats.filter.to_arguments(), caller)?;
+    let mut arguments = stats.filter.to_arguments();
+    arguments.insert("limit".to_owned(), Value::from(stats.limit));
+    arguments.insert("max_tokens".to_owned(), Value::from(TOKENS_MAX));
+    let answer = ask(host, "quick_stats", &arguments, caller)?;
     for warning in warnings(&answer) {
         writeln!(terminal.err, "warning: {warning}")?;
     }

@@ -15,7 +15,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::import::{Repository, Tally, grouped, import_drafts, import_history};
+use super::import::{Repository, Tally, counted, grouped, import_drafts, import_history};
 use super::outcome::{Ended, Exit};
 use super::{Terminal, open};
 use crate::engine::Caller;
@@ -56,10 +56,9 @@ pub(super) fn default_dir() -> PathBuf {
 
 /// Runs `allsource demo`.
 pub(super) fn run(arguments: &DemoArgs, dir: &Path, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
-    let history = Repository::open(Path::new(".")).ok();
-    let history = history.filter(|history| !arguments.shop && history.commits >= COMMITS_MIN);
+    let history = if arguments.shop { Err(String::new()) } else { history() };
     let mut stage = Stage::new(terminal);
-    let plot = fill(history.as_ref(), dir, caller, &mut stage)?;
+    let plot = fill(history.as_ref().map_err(String::as_str), dir, caller, &mut stage)?;
 
     let clock = Arc::clone(&stage.terminal().clock);
     let began = clock.elapsed();
@@ -80,24 +79,49 @@ pub(super) fn run(arguments: &DemoArgs, dir: &Path, caller: &Caller, terminal: &
     Ok(Exit::Done)
 }
 
+/// The history to play on, or why there is none.
+fn history() -> Result<Repository, String> {
+    match Repository::open(Path::new(".")) {
+        Err(_) => Err("This is no git repository, so the events are made up.".to_owned()),
+        Ok(history) if history.commits < COMMITS_MIN => Err(format!(
+            "The git history of {} has {}, and fewer than {COMMITS_MIN} show too little; so the events are made up.",
+            history.name,
+            counted(history.commits, "commit")
+        )),
+        Ok(history) => Ok(history),
+    }
+}
+
 /// Brings the events in and chooses what the session is about.
-fn fill(history: Option<&Repository>, dir: &Path, caller: &Caller, stage: &mut Stage<'_, '_>) -> Ended<Plot> {
+fn fill(
+    history: Result<&Repository, &str>,
+    dir: &Path,
+    caller: &Caller,
+    stage: &mut Stage<'_, '_>,
+) -> Ended<Plot> {
     let clock = Arc::clone(&stage.terminal().clock);
     let host = open(dir, Options::default(), stage.terminal())?;
     let began = clock.elapsed();
-    let (tally, plot) = if let Some(history) = history {
-        stage.scene(&format!("1 · The git history of {} becomes events", history.name))?;
-        stage.say(
-            "Each commit is an event, and so is each file that it added, changed, renamed or deleted.",
-        )?;
-        (import_history(history, &host, caller, stage.terminal())?, Plot::history())
-    } else {
-        stage.scene("1 · Ninety days of a web shop become events")?;
-        stage
-            .say("Customers, orders, payments, shipments, returns; and one bad afternoon, worth finding.")?;
-        let events = shop::events()?;
-        let plot = Plot::shop(&events, &host, caller);
-        (import_drafts("web shop", events, &host, caller, stage.terminal())?, plot)
+    let (tally, plot) = match history {
+        Ok(history) => {
+            stage.scene(&format!("1 · The git history of {} becomes events", history.name))?;
+            stage.say(
+                "Each commit is an event, and so is each file that it added, changed, renamed or deleted.",
+            )?;
+            (import_history(history, &host, caller, stage.terminal())?, Plot::history())
+        }
+        Err(reason) => {
+            stage.scene("1 · Ninety days of a web shop become events")?;
+            if !reason.is_empty() {
+                stage.say(reason)?;
+            }
+            stage.say(
+                "Customers, orders, payments, shipments, returns; and one bad afternoon, worth finding.",
+            )?;
+            let events = shop::events()?;
+            let plot = Plot::shop(&events, &host, caller);
+            (import_drafts("web shop", events, &host, caller, stage.terminal())?, plot)
+        }
     };
     let seconds = clock.elapsed().saturating_sub(began).as_secs_f64();
     let Tally { added, there_before, .. } = tally;

@@ -5,7 +5,8 @@ use std::sync::mpsc::SyncSender;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::mapping::{Mapping, Wanted};
+use super::mapping::{Mapped, Mapping, Wanted};
+use super::places::Places;
 use super::rows::{Format, Row};
 use super::source::Source;
 use crate::error::{Error, ErrorKind};
@@ -22,7 +23,7 @@ pub(super) struct Item {
     /// Its line, from 1; of git history, 0.
     pub(super) line: u64,
     pub(super) event: EventDraft,
-    /// The hash of every line up to this one and of how they are read. A store that knows it has all of them.
+    /// The hash of every line up to this one, however they are mapped. A store that knows it has all of them.
     pub(super) chain: u128,
 }
 
@@ -55,6 +56,8 @@ pub(super) enum Message {
     /// How the rows of the file are read, once.
     Mapping(Mapping),
     Chunk(Chunk),
+    /// What rows did not say of what was mapped, at the end of the file.
+    Lacking(String),
     /// Reading cannot go on.
     Failed(Error),
 }
@@ -79,10 +82,24 @@ pub(super) fn read_chunks(
         Ok(format) => format,
         Err(error) => return failed(error),
     };
-    let mut chunker =
-        Chunker { name, wanted, format, mapping: None, chain: 0, chunk: Chunk::default(), bytes: 0, to };
+    let mut chunker = Chunker {
+        name,
+        wanted,
+        mapping: None,
+        places: Places::default(),
+        chain: 0,
+        chunk: Chunk::default(),
+        bytes: 0,
+        to,
+    };
     match format.read(source.text, &mut |row| chunker.take(&row)) {
-        Ok(()) => drop(chunker.send()),
+        Ok(()) => {
+            if chunker.send().is_continue() {
+                for lacking in chunker.places.lacking() {
+                    let _ = to.send(Message::Lacking(lacking));
+                }
+            }
+        }
         Err(error) => {
             let _ = chunker.send();
             failed(error);
@@ -104,8 +121,8 @@ pub(super) fn send_drafts(events: Vec<EventDraft>, to: &SyncSender<Message>) {
 struct Chunker<'a> {
     name: &'a str,
     wanted: &'a Wanted,
-    format: Format,
     mapping: Option<Mapping>,
+    places: Places,
     chain: u128,
     chunk: Chunk,
     bytes: usize,
@@ -114,9 +131,15 @@ struct Chunker<'a> {
 
 impl Chunker<'_> {
     fn take(&mut self, row: &Row<'_>) -> ControlFlow<()> {
-        match self.event(row)? {
-            Ok(event) => {
-                self.chain = link(self.chain, row.bytes);
+        let mapped = self.event(row)?;
+        if row.members.is_ok() {
+            // Also a line that this mapping makes no event of: another may have.
+            self.chain = link(self.chain, row.bytes);
+        }
+        match mapped {
+            Ok(mapped) => {
+                self.places.count(&mapped);
+                let event = mapped.event;
                 self.bytes += event.payload().as_str().len();
                 self.chunk.items.push(Item { line: row.line, event, chain: self.chain });
             }
@@ -130,17 +153,19 @@ impl Chunker<'_> {
     }
 
     /// The event of a row; breaks when the file cannot be mapped at all.
-    fn event(&mut self, row: &Row<'_>) -> ControlFlow<(), Result<EventDraft, String>> {
+    fn event(&mut self, row: &Row<'_>) -> ControlFlow<(), Result<Mapped, String>> {
         let members = match &row.members {
             Ok(members) => *members,
             Err(reason) => return ControlFlow::Continue(Err(reason.clone())),
         };
         if let Some(mapping) = &self.mapping {
+            self.places.look(members);
             return ControlFlow::Continue(mapping.event(members));
         }
         match Mapping::resolve(self.wanted, members) {
             Ok(mapping) => {
-                self.chain = xxh3_128(format!("{:?} {mapping}", self.format).as_bytes());
+                self.places = Places::of(self.wanted, &mapping);
+                self.places.look(members);
                 let event = mapping.event(members);
                 let sent = self.to.send(Message::Mapping(mapping.clone()));
                 self.mapping = Some(mapping);
@@ -159,6 +184,11 @@ impl Chunker<'_> {
         let chunk = std::mem::take(&mut self.chunk);
         if chunk.items.is_empty() && chunk.bad.is_empty() {
             return ControlFlow::Continue(());
+        }
+        if let Some(reason) = self.places.refusal() {
+            let message = format!("import {}: {reason}", self.name);
+            let _ = self.to.send(Message::Failed(Error::invalid("no_such_place", message)));
+            return ControlFlow::Break(());
         }
         if self.to.send(Message::Chunk(chunk)).is_err() {
             ControlFlow::Break(())

@@ -4,16 +4,22 @@
 //! therefore says that all lines up to there are stored: a file that was imported before is skipped by its keys, one
 //! that has grown since is taken up where it ended, and an interrupted import where it was interrupted. Event ids of
 //! the rows themselves, where there are any, catch what a changed beginning of the file would repeat.
+//!
+//! The hash leaves the mapping out. Lines that the store knows must stand there as this mapping makes them; when they
+//! do not, they were imported with another mapping, and the import is refused rather than doubled.
 
 use std::cell::Cell;
 
 use super::chunk::{BadLine, Chunk, Item};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::EventDraft;
 
 /// What an import does to a store.
 pub(super) trait Ledger {
-    /// Which of these keys the store knows.
-    fn known(&self, keys: &[String]) -> Result<Vec<bool>>;
+    /// Where the append with each of these keys begins; `None` when the store does not know it.
+    fn known(&self, keys: &[String]) -> Result<Vec<Option<u64>>>;
+    /// The event at a position, as it would be imported.
+    fn event_at(&self, position: u64) -> Result<Option<EventDraft>>;
     /// Appends events in one batch; gives how many of them were there before.
     fn append(&self, items: &[Item], key: Option<&str>) -> Result<u64>;
 }
@@ -57,12 +63,33 @@ impl<'l, L: Ledger> Intake<'l, L> {
     /// How many of the first items the store has; the usual answers, all and none, cost one look-up each.
     fn known_prefix(&self, items: &[Item]) -> Result<usize> {
         let Some(last) = items.last() else { return Ok(0) };
-        if self.ledger.known(&[key_of(last)])?.first() == Some(&true) {
+        if let Some(Some(first)) = self.ledger.known(&[key_of(last)])?.first() {
+            self.must_be_stored(items, *first)?;
             return Ok(items.len());
         }
         let keys: Vec<_> = items.iter().map(key_of).collect();
         let known = self.ledger.known(&keys)?;
-        Ok(known.iter().rposition(|known| *known).map_or(0, |last| last + 1))
+        let newest = (1..).zip(known).filter_map(|(count, first)| Some((count, first?))).last();
+        let Some((count, first)) = newest else { return Ok(0) };
+        self.must_be_stored(items.get(..count).unwrap_or(items), first)?;
+        Ok(count)
+    }
+
+    /// Refuses when the stored event at `first`, which one of these items became, is none that they are now.
+    fn must_be_stored(&self, items: &[Item], first: u64) -> Result<()> {
+        let Some(stored) = self.ledger.event_at(first)? else { return Ok(()) };
+        if items.iter().any(|item| is_same(&item.event, &stored)) {
+            return Ok(());
+        }
+        let (from, to) =
+            (items.first().map_or(0, |item| item.line), items.last().map_or(0, |item| item.line));
+        let message = format!(
+            "import again with another mapping: lines {from} to {to} were imported before, from position {first} on, \
+             where they became events like {}/{}; give the mapping of then to go on with that import, or --again to \
+             store the lines a second time",
+            stored.entity_id, stored.event_type
+        );
+        Err(Error::new(ErrorKind::Conflict, "other_mapping", message).with("position", first))
     }
 
     /// Appends items in one batch. Refused, it is halved until the events at fault stand alone.
@@ -97,6 +124,17 @@ impl<'l, L: Ledger> Intake<'l, L> {
     }
 }
 
+/// Whether an event is the stored one, in everything that it says; the store gave the rest.
+fn is_same(event: &EventDraft, stored: &EventDraft) -> bool {
+    let metadata = |event: &EventDraft| event.metadata().map(ToString::to_string);
+    event.entity_id == stored.entity_id
+        && event.event_type == stored.event_type
+        && event.payload().as_str() == stored.payload().as_str()
+        && metadata(event) == metadata(stored)
+        && (event.event_id.is_none() || event.event_id == stored.event_id)
+        && (event.timestamp.is_none() || event.timestamp == stored.timestamp)
+}
+
 fn key_of(item: &Item) -> String {
     format!("import:{:032x}", item.chain)
 }
@@ -104,30 +142,34 @@ fn key_of(item: &Item) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::collections::HashSet;
+    use std::collections::HashMap;
 
     use super::*;
-    use crate::error::Error;
-    use crate::event::EventDraft;
 
     /// A store that knows keys and refuses events of the type `refused`.
     #[derive(Default)]
     struct Fake {
-        keys: RefCell<HashSet<String>>,
-        stored: RefCell<Vec<u64>>,
+        keys: RefCell<HashMap<String, u64>>,
+        stored: RefCell<Vec<Item>>,
     }
 
     impl Ledger for Fake {
-        fn known(&self, keys: &[String]) -> Result<Vec<bool>> {
-            Ok(keys.iter().map(|key| self.keys.borrow().contains(key)).collect())
+        fn known(&self, keys: &[String]) -> Result<Vec<Option<u64>>> {
+            Ok(keys.iter().map(|key| self.keys.borrow().get(key).copied()).collect())
+        }
+
+        fn event_at(&self, position: u64) -> Result<Option<EventDraft>> {
+            let at = usize::try_from(position - 1).expect("a position");
+            Ok(self.stored.borrow().get(at).map(|item| item.event.clone()))
         }
 
         fn append(&self, items: &[Item], key: Option<&str>) -> Result<u64> {
             if items.iter().any(|item| item.event.event_type.as_str() == "refused") {
                 return Err(Error::new(ErrorKind::Conflict, "id_conflict", "store it"));
             }
-            self.keys.borrow_mut().extend(key.map(str::to_owned));
-            self.stored.borrow_mut().extend(items.iter().map(|item| item.line));
+            let first = self.stored.borrow().len() as u64 + 1;
+            self.keys.borrow_mut().extend(key.map(|key| (key.to_owned(), first)));
+            self.stored.borrow_mut().extend(items.iter().cloned());
             Ok(0)
         }
     }
@@ -153,7 +195,25 @@ mod tests {
         take(1..11, (3, 7));
         take(1..11, (0, 10));
         take(1..8, (0, 7));
-        assert_eq!(*ledger.stored.borrow(), (1..11).collect::<Vec<_>>());
+        let stored: Vec<_> = ledger.stored.borrow().iter().map(|item| item.line).collect();
+        assert_eq!(stored, (1..11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn lines_that_were_imported_with_another_mapping_are_refused() {
+        let ledger = Fake::default();
+        Intake::new(&ledger, true).take(chunk(1..8, &[])).expect("taken");
+        let mut other = chunk(1..11, &[]);
+        for item in &mut other.items {
+            item.event = EventDraft::new("other", "fine", "{}").expect("a draft");
+        }
+        let error = Intake::new(&ledger, true).take(other.clone()).expect_err("another mapping");
+        assert_eq!(error.code(), "other_mapping");
+        assert!(
+            error.to_string().contains("lines 1 to 7 were imported before, from position 1 on"),
+            "{error}"
+        );
+        assert_eq!(Intake::new(&ledger, false).take(other).expect("taken").added, 10);
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub(super) struct Wanted {
     pub(super) actor: Option<String>,
 }
 
+/// The event of a row, and what the row did not say about it.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) event: EventDraft,
+    pub(super) has_timestamp: bool,
+    pub(super) has_event_id: bool,
+    pub(super) has_actor: bool,
+}
+
 /// Which part of a row becomes which part of an event, fixed for a whole file.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
@@ -94,7 +103,7 @@ impl Mapping {
     }
 
     /// The event that a row stands for, or why it is none.
-    pub(super) fn event(&self, row: &[Member<'_>]) -> Result<EventDraft, String> {
+    pub(super) fn event(&self, row: &[Member<'_>]) -> Result<Mapped, String> {
         let mut taken: Vec<&[String]> = Vec::with_capacity(5);
         let entity = take(Some(&self.entity), row, &mut taken)?;
         let event_type = take(Some(&self.event_type), row, &mut taken)?;
@@ -103,6 +112,8 @@ impl Mapping {
         let actor = take(self.actor.as_ref(), row, &mut taken)?;
         let entity = entity.ok_or_else(|| absent("entity", &self.entity))?;
         let event_type = event_type.ok_or_else(|| absent("event type", &self.event_type))?;
+        let (has_timestamp, has_event_id, has_actor) =
+            (timestamp.is_some(), event_id.is_some(), actor.is_some());
 
         let (payload, metadata) = self.rest(row, &taken);
         let mut event = EventDraft::new(&entity, &event_type, payload).map_err(|error| error.to_string())?;
@@ -118,7 +129,22 @@ impl Mapping {
         if let Some(metadata) = with_actor(metadata, actor.as_deref())? {
             event = event.with_metadata(metadata).map_err(|error| error.to_string())?;
         }
-        Ok(event)
+        Ok(Mapped { event, has_timestamp, has_event_id, has_actor })
+    }
+
+    /// The flags that the user gave, with the places that they name; those that rows may lack are not among them.
+    pub(super) fn said(&self, wanted: &Wanted) -> Vec<(&'static str, Pick)> {
+        [
+            ("--entity", &wanted.entity, Some(&self.entity)),
+            ("--type", &wanted.event_type, Some(&self.event_type)),
+            ("--timestamp", &wanted.timestamp, self.timestamp.as_ref()),
+            ("--event-id", &wanted.event_id, self.event_id.as_ref()),
+            ("--actor", &wanted.actor, self.actor.as_ref()),
+        ]
+        .into_iter()
+        .filter(|(_, text, _)| text.as_ref().is_some_and(|text| !text.trim_end().ends_with(',')))
+        .filter_map(|(flag, _, pick)| Some((flag, pick?.clone())))
+        .collect()
     }
 
     /// Payload and metadata: what was not taken. A row of which only `payload` is left (or `payload` and an object
@@ -154,6 +180,9 @@ impl fmt::Display for Mapping {
                 write!(f, " · {what} {pick}")?;
             }
         }
+        if self.timestamp.is_none() {
+            f.write_str(" · no timestamp: the time of import")?;
+        }
         Ok(())
     }
 }
@@ -164,9 +193,7 @@ fn take<'p>(
     row: &[Member<'_>],
     taken: &mut Vec<&'p [String]>,
 ) -> Result<Option<String>, String> {
-    let Some(found) = pick.map(|pick| pick.find(row)).transpose()?.flatten() else { return Ok(None) };
-    taken.extend(found.path);
-    Ok(Some(found.text))
+    pick.map_or(Ok(None), |pick| pick.find(row, taken))
 }
 
 /// Whether the fields are those of an export.
@@ -254,7 +281,7 @@ mod tests {
 
     fn event(wanted: &Wanted, line: &str) -> Result<EventDraft, String> {
         let row = take_apart(line)?;
-        Mapping::resolve(wanted, &row)?.event(&row)
+        Ok(Mapping::resolve(wanted, &row)?.event(&row)?.event)
     }
 
     #[track_caller]
@@ -294,7 +321,14 @@ mod tests {
     fn only_the_place_that_won_leaves_the_payload() {
         let wanted = wanted("/guid,/host", "=t");
         check(&wanted, r#"{"guid":"g","host":"h"}"#, ["g", "t", r#"{"host":"h"}"#, ""]);
-        check(&wanted, r#"{"guid":null,"host":"h"}"#, ["h", "t", r#"{"guid":null}"#, ""]);
+        check(&wanted, r#"{"guid":null,"host":"h"}"#, ["h", "t", "{}", ""]);
+    }
+
+    #[test]
+    fn a_mapped_field_leaves_the_payload_also_when_it_holds_nothing() {
+        let wanted = Wanted { actor: Some("/resource".to_owned()), ..wanted("/e", "=t") };
+        check(&wanted, r#"{"e":"1","resource":null,"n":1}"#, ["1", "t", r#"{"n":1}"#, ""]);
+        check(&wanted, r#"{"e":"1","resource":"","n":1}"#, ["1", "t", r#"{"n":1}"#, ""]);
     }
 
     #[test]

@@ -8,19 +8,21 @@
 //!
 //! **Invariant:** a line is stored, reported as there before, or reported as bad: the three counts add up to the lines.
 
+mod bad;
 mod chunk;
 mod git;
 mod ledger;
 mod mapping;
 mod members;
 mod pick;
+mod places;
 mod progress;
 mod rows;
 mod source;
 mod store;
 mod when;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -28,15 +30,17 @@ use std::time::Duration;
 
 pub(super) use git::Repository;
 pub(super) use mapping::EXPORT_FIELDS;
-pub(super) use progress::grouped;
+pub(super) use progress::{counted, grouped};
 
-use super::Terminal;
 use super::outcome::{Ended, Exit, Stop};
+use super::{Terminal, open};
 use crate::clock::Clock;
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::event::EventDraft;
-use chunk::{BadLine, Message, read_chunks, send_drafts};
+use crate::store::Options;
+use bad::BadLines;
+use chunk::{Message, read_chunks, send_drafts};
 use ledger::Intake;
 use mapping::Wanted;
 use progress::{Progress, per_second};
@@ -56,7 +60,11 @@ else that is left becomes the payload, with its numbers and key order as they we
 left (or `payload` and `metadata`) gives those as they are, so an export comes back as it was.
 
 Importing again adds nothing: rows with event ids are known by them, others by the lines before them. A file that has \
-grown, or an import that was interrupted, goes on where the store ends. A bad line is named and left out.";
+grown, or an import that was interrupted, goes on where the store ends. The same lines with another mapping are \
+refused. A bad line is named and left out: the first 20 one by one, the others counted by reason.
+
+A place that you give must be in the first rows (1,000, or 8 MiB); end it with a comma (--actor /user,) when later rows \
+have it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,18 +122,20 @@ pub(super) struct Tally {
 }
 
 /// Runs `allsource import`.
-pub(super) fn run(
-    arguments: &ImportArgs,
-    host: &Host,
-    caller: &Caller,
-    terminal: &mut Terminal<'_>,
-) -> Ended {
+pub(super) fn run(arguments: &ImportArgs, dir: &Path, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
     let clock = Arc::clone(&terminal.clock);
     let began = clock.elapsed();
-    let mut import = Import { host, caller, terminal, clock: Arc::clone(&clock), strict: arguments.strict };
+    // What cannot be read must not leave an empty store behind.
+    let repository = arguments.git.as_deref().map(Repository::open).transpose()?;
+    for file in &arguments.files {
+        source::look_for(file)?;
+    }
+    let host = &open(dir, Options::default(), terminal)?;
+    let (strict, bad) = (arguments.strict, BadLines::default());
+    let mut import = Import { host, caller, terminal, clock: Arc::clone(&clock), strict, bad };
     let mut tally = Tally::default();
-    if let Some(dir) = &arguments.git {
-        tally = import.git(&Repository::open(dir)?)?;
+    if let Some(repository) = &repository {
+        tally = import.git(repository)?;
     }
     let wanted = Wanted {
         entity: arguments.entity.clone(),
@@ -142,6 +152,7 @@ pub(super) fn run(
             break;
         }
     }
+    import.bad.sum_up(import.terminal.err)?;
     summary(tally, clock.elapsed().saturating_sub(began), terminal)?;
     Ok(if tally.bad > 0 { Exit::BadLines } else { Exit::Done })
 }
@@ -154,7 +165,7 @@ pub(super) fn import_history(
     terminal: &mut Terminal<'_>,
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
-    Import { host, caller, terminal, clock, strict: false }.git(repository)
+    Import { host, caller, terminal, clock, strict: false, bad: BadLines::default() }.git(repository)
 }
 
 /// Imports events that were made here; for the demo.
@@ -167,7 +178,7 @@ pub(super) fn import_drafts(
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
     let progress = Progress::start(name, Arc::default(), None, Arc::clone(&clock));
-    let mut import = Import { host, caller, terminal, clock, strict: false };
+    let mut import = Import { host, caller, terminal, clock, strict: false, bad: BadLines::default() };
     import.take(name, progress, false, move |to| send_drafts(events, &to))
 }
 
@@ -184,12 +195,14 @@ impl Tally {
 fn summary(tally: Tally, time: Duration, terminal: &mut Terminal<'_>) -> Ended<()> {
     let Tally { added, there_before, bad } = tally;
     let rate = grouped(per_second(added + there_before, time));
-    write!(terminal.out, "{} events added", grouped(added))?;
-    if there_before > 0 {
-        write!(terminal.out, ", {} were there before", grouped(there_before))?;
+    write!(terminal.out, "{} added", counted(added, "event"))?;
+    match there_before {
+        0 => {}
+        1 => write!(terminal.out, ", 1 was there before")?,
+        _ => write!(terminal.out, ", {} were there before", grouped(there_before))?,
     }
     if bad > 0 {
-        write!(terminal.out, ", {} bad lines left out", grouped(bad))?;
+        write!(terminal.out, ", {} left out", counted(bad, "bad line"))?;
     }
     writeln!(terminal.out, " · {:.2} s · {rate} events/s", time.as_secs_f64())?;
     Ok(())
@@ -202,6 +215,7 @@ struct Import<'i, 't> {
     terminal: &'i mut Terminal<'t>,
     clock: Arc<dyn Clock>,
     strict: bool,
+    bad: BadLines,
 }
 
 impl Import<'_, '_> {
@@ -242,6 +256,9 @@ impl Import<'_, '_> {
                     Message::Mapping(mapping) => {
                         progress.aside(|| writeln!(self.terminal.err, "{name}: {mapping}"))?;
                     }
+                    Message::Lacking(lacking) => {
+                        progress.aside(|| writeln!(self.terminal.err, "{name}: {lacking}"))?;
+                    }
                     Message::Chunk(mut chunk) => {
                         if self.strict {
                             chunk.end_at_first_bad();
@@ -253,7 +270,7 @@ impl Import<'_, '_> {
                             bad: outcome.bad.len() as u64,
                         });
                         progress.advance(outcome.added + outcome.there_before);
-                        progress.aside(|| self.report(name, &outcome.bad))?;
+                        progress.aside(|| self.bad.report(name, &outcome.bad, self.terminal.err))?;
                         if self.strict && tally.bad > 0 {
                             break;
                         }
@@ -262,15 +279,5 @@ impl Import<'_, '_> {
             }
             Ok(tally)
         })
-    }
-
-    fn report(&mut self, name: &str, bad: &[BadLine]) -> Ended<()> {
-        for BadLine { line, reason } in bad {
-            match line {
-                0 => writeln!(self.terminal.err, "{name}: a change {reason}")?,
-                _ => writeln!(self.terminal.err, "{name}:{line}: {reason}")?,
-            }
-        }
-        Ok(())
     }
 }

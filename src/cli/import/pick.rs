@@ -17,16 +17,9 @@ enum Place {
     Constant(String),
 }
 
-/// What a [`Pick`] found in a row.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Picked<'p> {
-    pub(super) text: String,
-    /// The path that it was found at; `None` for a constant.
-    pub(super) path: Option<&'p [String]>,
-}
-
 impl Pick {
-    /// Reads `/repo`, `/a/b`, `column`, `=constant`, or several with commas between; an empty text maps nothing.
+    /// Reads `/repo`, `/a/b`, `column`, `=constant`, or several with commas between; an empty text maps nothing. An empty
+    /// last place, as in `/repo,`, finds nothing either: it says that rows may lack the value.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
@@ -34,7 +27,9 @@ impl Pick {
         if let Some(constant) = text.strip_prefix('=') {
             return Some(Self(vec![Place::Constant(constant.to_owned())]));
         }
-        Some(Self(text.split(',').map(|place| Place::parse(place.trim())).collect()))
+        Some(Self(
+            text.split(',').map(str::trim).filter(|place| !place.is_empty()).map(Place::parse).collect(),
+        ))
     }
 
     /// One member of the row's top level.
@@ -42,19 +37,35 @@ impl Pick {
         Self(vec![Place::Path(vec![name.to_owned()])])
     }
 
-    /// The first text, number or boolean that is there; null and the empty text count as absent.
-    pub(super) fn find<'p>(&'p self, row: &[Member<'_>]) -> Result<Option<Picked<'p>>, String> {
+    /// The first text, number or boolean that is there; null and the empty text count as absent. The paths that were
+    /// met on the way, with a value or with none, come into `met`.
+    pub(super) fn find<'p>(
+        &'p self,
+        row: &[Member<'_>],
+        met: &mut Vec<&'p [String]>,
+    ) -> Result<Option<String>, String> {
         for place in &self.0 {
             match place {
-                Place::Constant(text) => return Ok(Some(Picked { text: text.clone(), path: None })),
+                Place::Constant(text) => return Ok(Some(text.clone())),
                 Place::Path(path) => {
-                    if let Some(text) = scalar(path, row)? {
-                        return Ok(Some(Picked { text, path: Some(path) }));
+                    if let Some(found) = scalar(path, row)? {
+                        met.push(path);
+                        if !found.is_empty() {
+                            return Ok(Some(found));
+                        }
                     }
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Whether the row has one of the places, whatever stands there.
+    pub(super) fn is_in(&self, row: &[Member<'_>]) -> bool {
+        self.0.iter().any(|place| match place {
+            Place::Constant(_) => true,
+            Place::Path(path) => !matches!(scalar(path, row), Ok(None)),
+        })
     }
 }
 
@@ -91,7 +102,7 @@ impl fmt::Display for Pick {
     }
 }
 
-/// The value at `path` as text.
+/// The value at `path` as text, empty for null; `None` when there is no such path.
 fn scalar(path: &[String], row: &[Member<'_>]) -> Result<Option<String>, String> {
     let Some((first, rest)) = path.split_first() else { return Ok(None) };
     let Some(member) = row.iter().find(|member| member.name == first.as_str()) else { return Ok(None) };
@@ -101,9 +112,9 @@ fn scalar(path: &[String], row: &[Member<'_>]) -> Result<Option<String>, String>
     match raw.trim().as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(&raw).map_err(|error| format!("is not JSON: {error}"))?;
-            Ok((!text.is_empty()).then_some(text))
+            Ok(Some(text))
         }
-        Some(b'n') | None => Ok(None),
+        Some(b'n') | None => Ok(Some(String::new())),
         Some(b'{' | b'[') => {
             let pointer: String = path.iter().flat_map(|part| ["/", part]).collect();
             Err(format!("has {} at {pointer}; map a text, a number or a boolean", kind_of(&raw)))
@@ -142,9 +153,8 @@ mod tests {
     fn check(pick: &str, expected: Result<Option<&str>, &str>) {
         let row = take_apart(ROW).expect("an object");
         let pick = Pick::parse(pick).expect("a pick");
-        let found = pick.find(&row);
-        let found = found.as_ref().map(|found| found.as_ref().map(|found| found.text.as_str()));
-        assert_eq!(found.map_err(String::as_str), expected);
+        let found = pick.find(&row, &mut Vec::new());
+        assert_eq!(found.as_ref().map(Option::as_deref).map_err(String::as_str), expected);
     }
 
     #[test]
@@ -162,6 +172,17 @@ mod tests {
     fn the_first_place_that_holds_something_wins() {
         check("/absent,/null,/empty,/n,/repo", Ok(Some("12")));
         check("/absent,=unknown", Ok(Some("unknown")));
+        check("/absent,", Ok(None));
+    }
+
+    #[test]
+    fn a_place_is_there_whatever_it_holds() {
+        let row = take_apart(ROW).expect("an object");
+        for (pick, expected) in
+            [("/null", true), ("/deep", true), ("/absent", false), ("/absent,/n", true), ("=x", true)]
+        {
+            assert_eq!(Pick::parse(pick).expect("a pick").is_in(&row), expected, "{pick}");
+        }
     }
 
     #[test]

@@ -75,6 +75,12 @@ pub(in crate::cli) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 event`, `54,235 events`.
+pub(in crate::cli) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,14 @@ impl Source {
     }
 }
 
+/// Makes sure that `path` is there, without reading any of it; a pipe could not be read again.
+pub(super) fn look_for(path: &str) -> Result<()> {
+    if path == "-" {
+        return Ok(());
+    }
+    Path::new(path).metadata().map(drop).map_err(|error| unreadable(path, error))
+}
+
 fn unreadable(what: &str, error: io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,

@@ -4,19 +4,29 @@ use serde_json::{Map, Value};
 
 use super::chunk::Item;
 use super::ledger::Ledger;
+use super::when::read_time;
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::error::{Error, Result};
-use crate::event::EventDraft;
+use crate::event::{EventDraft, EventId};
 use crate::tools::Object;
 
 impl Ledger for (&Host, &Caller) {
-    fn known(&self, keys: &[String]) -> Result<Vec<bool>> {
+    fn known(&self, keys: &[String]) -> Result<Vec<Option<u64>>> {
         let mut arguments = Object::new();
         arguments.insert("keys".to_owned(), Value::from(keys.to_vec()));
         let answer = self.0.operate("known_keys", &arguments, self.1)?;
-        let known = answer.get("known").and_then(Value::as_array);
-        Ok(known.into_iter().flatten().map(|known| known.as_bool().unwrap_or(false)).collect())
+        let positions = answer.get("positions").and_then(Value::as_array);
+        Ok(positions.into_iter().flatten().map(Value::as_u64).collect())
+    }
+
+    fn event_at(&self, position: u64) -> Result<Option<EventDraft>> {
+        let mut arguments = Object::new();
+        arguments.insert("after_position".to_owned(), Value::from(position.saturating_sub(1)));
+        arguments.insert("as_of_position".to_owned(), Value::from(position));
+        let page = self.0.operate("export_page", &arguments, self.1)?;
+        let events = page.get("events").and_then(Value::as_array);
+        events.and_then(|events| events.first()).map(as_draft).transpose()
     }
 
     fn append(&self, items: &[Item], key: Option<&str>) -> Result<u64> {
@@ -32,6 +42,20 @@ impl Ledger for (&Host, &Caller) {
             count("stored").ok_or_else(|| Error::internal("append a batch: the answer has no count"))?;
         Ok((items.len() as u64).saturating_sub(stored))
     }
+}
+
+/// The draft that an exported event was.
+fn as_draft(event: &Value) -> Result<EventDraft> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let needed = |name: &str| text(name).unwrap_or_default();
+    let mut draft = EventDraft::new(needed("entity_id"), needed("event_type"), needed("payload"))?;
+    if let Some(metadata) = text("metadata") {
+        draft = draft.with_metadata(metadata)?;
+    }
+    if let Some(at) = text("timestamp").and_then(read_time) {
+        draft = draft.at(at);
+    }
+    Ok(draft.with_event_id(EventId::new(needed("event_id"))?))
 }
 
 fn as_argument(event: &EventDraft) -> Object {

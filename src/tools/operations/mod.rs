@@ -8,7 +8,7 @@
 //! | operation | arguments | result |
 //! | --- | --- | --- |
 //! | `append_batch` | `events[]` {`entity_id`, `event_type`, `payload` (text), `metadata`? (text), `event_id`?, `timestamp`? (µs since 1970)}, `idempotency_key`? | `stored`, `already_stored`, `duplicate`, `head_position` |
-//! | `known_keys` | `keys[]` | `known[]` (true or false for each, in order) |
+//! | `known_keys` | `keys[]` | `known[]` (true or false for each, in order), `positions[]` (where the append begins, or null) |
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
 //! | `verify` | – | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position`, `reason`} |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
@@ -91,7 +91,12 @@ mod tests {
         check(&shop, "append_batch", &batch(), &stored);
         let again = json!({"stored": 0, "already_stored": 2, "duplicate": true, "head_position": 2});
         check(&shop, "append_batch", &batch(), &again);
-        check(&shop, "known_keys", &json!({"keys": ["file:0", "file:1"]}), &json!({"known": [false, true]}));
+        check(
+            &shop,
+            "known_keys",
+            &json!({"keys": ["file:0", "file:1"]}),
+            &json!({"known": [false, true], "positions": [null, 1]}),
+        );
         let page = operate(&shop, "export_page", &json!({})).expect("a page");
         assert_eq!(page["events"][0]["payload"], "{ \"n\":1e2 }");
         assert_eq!(page["events"][0]["timestamp"], "1970-01-01T00:00:00.000005Z");
