@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::mapping::{EXPORT_FIELDS, is_export};
 use super::members::{Member, push_string, take_apart};
+use super::progress::counted;
 
 /// The longest line: 16 MiB, enough for the largest payload written with escapes.
 pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
@@ -138,7 +139,7 @@ fn read_records(mut text: Box<dyn BufRead + Send>, each: &mut Each<'_>) -> io::R
                 let reason = match error.into_kind() {
                     csv::ErrorKind::Io(error) => return Err(error),
                     csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("has {len} cells but the header has {expected_len}")
+                        format!("has {} but the header has {expected_len}", counted(len, "cell"))
                     }
                     csv::ErrorKind::Utf8 { err, .. } => {
                         format!("is not UTF-8 in its cell {}", err.field() + 1)
@@ -254,7 +255,7 @@ mod tests {
         check(
             Format::Csv,
             "a;b\n1\n2;3\n",
-            &[(2, Err("has 1 cells but the header has 2")), (3, Ok("a=2 b=3"))],
+            &[(2, Err("has 1 cell but the header has 2")), (3, Ok("a=2 b=3"))],
         );
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Operation;
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, Result};
-use crate::event::IdempotencyKey;
+use crate::event::{IdempotencyKey, Position};
 use crate::tools::Object;
 
 /// The operation.
@@ -21,7 +21,7 @@ fn run(engine: &Engine, arguments: &Object, _caller: &Caller) -> Result<Object> 
             let key = key
                 .as_str()
                 .ok_or_else(|| Error::invalid("bad_argument", "keys holds something that is not a string"))?;
-            Ok(Value::from(snapshot.call(&IdempotencyKey::new(key)?)?.map(|first| first.get())))
+            Ok(Value::from(snapshot.call(&IdempotencyKey::new(key)?)?.map(Position::get)))
         })
         .collect::<Result<Vec<_>>>()?;
     let mut result = Object::new();
