@@ -317,3 +317,26 @@ fn the_demo_plays_on_a_history() {
     let out = check(dir.path(), &["demo"], 0);
     assert!(out.contains("commit.created") && out.trim_end().ends_with(LAST_WORDS), "{out}");
 }
+
+/// Every reading command said "writes are refused and reads skip damage: write to log file 000…", `salvage` refused with
+/// the words that had sent people to it, and the counts were called exact.
+#[test]
+fn a_store_without_its_manifest_is_read_verified_and_salvaged() {
+    let dir = dir();
+    fs::write(dir.path().join("orders.jsonl"), lines(50)).expect("a file");
+    check(dir.path(), &["import", "orders.jsonl", "--data", "store"], 0);
+    fs::remove_file(dir.path().join("store/tenants/default/main/manifest.json")).expect("a manifest");
+
+    let output = run(dir.path(), &["stats", "--data", "store"]);
+    assert_eq!(output.status.code(), Some(0));
+    let err = text(&output.stderr);
+    assert_eq!(err.matches("the store is damaged: writes are refused").count(), 1, "{err}");
+    assert_eq!(err.matches("damaged: manifest.json").count(), 1, "{err}");
+    assert!(
+        check(dir.path(), &["verify", "--data", "store"], 4)
+            .contains("damaged: manifest.json: it is missing")
+    );
+    let salvaged = check(dir.path(), &["salvage", "--data", "store", "--to", "saved"], 0);
+    assert!(salvaged.contains("50 events are in saved; 0 positions could not be read"), "{salvaged}");
+    check(dir.path(), &["verify", "--data", "saved"], 0);
+}

@@ -14,6 +14,7 @@ mod surface;
 mod machines;
 mod callers;
 mod faults;
+mod damage;
 mod formats;
 mod kill;
 mod mcp;

@@ -39,6 +39,10 @@ pub(super) fn run(arguments: &SalvageArgs, dir: &Path, terminal: &mut Terminal<'
         arguments.to.display()
     )?;
     for place in damaged.damage() {
+        if !place.loses_positions() {
+            writeln!(terminal.err, "damaged: {}: {}", place.file, place.reason)?;
+            continue;
+        }
         writeln!(
             terminal.err,
             "lost: positions {} to {} ({} at byte {}: {})",

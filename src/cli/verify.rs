@@ -1,5 +1,7 @@
 //! `allsource verify`: is everything as it was written?
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::Terminal;
@@ -24,13 +26,18 @@ pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> 
     if damage.is_empty() {
         return Ok(Exit::Done);
     }
-    writeln!(
-        terminal.err,
-        "damaged places: {}; keep a copy of the directory, then copy everything readable into a new store with \
-         `allsource salvage --to DIR`",
-        damage.len()
-    )?;
+    let remedy = if damage.iter().all(is_of_index) {
+        "no event is lost: delete the index files named above while nothing has the store open"
+    } else {
+        "keep a copy of the directory, then copy everything readable into a new store with `allsource salvage --to DIR`"
+    };
+    writeln!(terminal.err, "damaged places: {}; {remedy}", damage.len())?;
     Ok(Exit::Damage)
+}
+
+fn is_of_index(place: &Value) -> bool {
+    let file = place.get("file").and_then(Value::as_str).map(Path::new);
+    file.and_then(Path::extension).is_some_and(|ending| ending == "index")
 }
 
 fn damage_line(place: &Value) -> String {
@@ -38,6 +45,9 @@ fn damage_line(place: &Value) -> String {
         |name: &str| place.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
     let field = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
     let (first, last) = (field("first_position"), field("last_position"));
+    if last == "0" {
+        return format!("damaged: {}: {}", field("file"), field("reason"));
+    }
     let positions =
         if first == last { format!("position {first}") } else { format!("positions {first} to {last}") };
     format!("damaged: {} at byte {}: {positions}: {}", field("file"), field("offset"), field("reason"))
@@ -53,5 +63,7 @@ mod tests {
     fn damage_is_told_with_its_place() {
         let place = json!({"file": "log/1", "offset": 64, "first_position": 3, "last_position": 9, "reason": "bad sum"});
         assert_eq!(damage_line(&place), "damaged: log/1 at byte 64: positions 3 to 9: bad sum");
+        let place = json!({"file": "manifest.json", "offset": 0, "first_position": 0, "last_position": 0, "reason": "it is missing"});
+        assert_eq!(damage_line(&place), "damaged: manifest.json: it is missing");
     }
 }

@@ -87,10 +87,6 @@ impl Said {
         }
     }
 
-    pub(super) fn message(&self) -> &str {
-        &self.message
-    }
-
     pub(super) fn again(&self) -> Error {
         let kind = ErrorKind::from_name(&self.kind).unwrap_or(ErrorKind::Internal);
         let error = Error::new(kind, self.code.clone(), self.message.clone());

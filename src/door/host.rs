@@ -135,7 +135,7 @@ impl Host {
         match self.role().as_deref() {
             Some(Role::Owner(owner)) => owner.warnings().to_vec(),
             Some(Role::Peer(peer)) => peer.warnings(self.options.durability),
-            Some(Role::Silent(said)) => vec![format!("calls fail for now: failed to {}", said.message())],
+            Some(Role::Silent(said)) => vec![format!("calls fail for now: failed to {}", said.again())],
             None => Vec::new(),
         }
     }

@@ -20,6 +20,10 @@ use crate::event::quote;
 use crate::store::{Durability, Mode, Options, Store};
 use crate::tools;
 
+/// What everyone who uses a damaged store should know; each answer says where the damage is.
+const DAMAGED: &str = "the store is damaged: writes are refused, and reads leave out what cannot be read; `allsource verify` \
+                       says where, `allsource salvage` copies the rest into a new store";
+
 /// A file by its path and by what the system knows it by, which differs once the path leads elsewhere.
 struct LockFile {
     path: PathBuf,
@@ -96,12 +100,10 @@ impl Seat {
         }
     }
 
-    /// What everyone who uses this directory should know.
+    /// What everyone who uses this directory should know: that it is damaged, if so.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let damage = self.damage.iter();
-        damage
-            .map(|damage| format!("writes are refused and reads skip damage: {}", damage.message()))
-            .collect()
+        let damage = self.damage.iter().map(|_| DAMAGED.to_owned());
+        damage.collect()
     }
 
     /// Performs a call; `None` when this process has left the directory.

@@ -185,20 +185,20 @@ impl View {
         Ok(found)
     }
 
-    /// How many events the view has, and whether that is all of them: from the indexes where they know, else counted
+    /// How many readable events the view has, and whether that is all events: from the indexes where they know, else counted
     /// for at most 500 ms.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn count(&self, clock: &dyn Clock) -> Result<(u64, bool)> {
         match self.indexed_count()? {
-            Some(count) => Ok((count, true)),
+            Some(count) => Ok((count, self.snapshot.damaged() == 0)),
             None => self.count_between(Position::ZERO, None, clock),
         }
     }
 
-    /// How many events lie between two positions, neither of them counted, and whether that is all of them: counted
-    /// for at most 500 ms.
+    /// How many readable events lie between two positions, neither of them counted, and whether that is all of them:
+    /// counted for at most 500 ms.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
@@ -208,7 +208,8 @@ impl View {
         before: Option<Position>,
         clock: &dyn Clock,
     ) -> Result<(u64, bool)> {
-        if self.filter == Filter::default() {
+        let mut exact = self.snapshot.damaged() == 0;
+        if exact && self.filter == Filter::default() {
             let end = before.map_or(u64::MAX, Position::get).min(self.snapshot.head().next().get());
             return Ok((end.saturating_sub(after.next().get()), true));
         }
@@ -220,8 +221,9 @@ impl View {
             let scan = Scan { filter: self.filter.clone(), after, before, ..Scan::default() };
             let page = self.snapshot.scan(&scan, &limits)?;
             count += u64::try_from(page.events.len()).unwrap_or_default();
+            exact &= page.damaged == 0;
             match page.scanned_to {
-                _ if page.complete => return Ok((count, true)),
+                _ if page.complete => return Ok((count, exact)),
                 Some(to) if to > after && !left.is_zero() => after = to,
                 _ => return Ok((count, false)),
             }
@@ -235,8 +237,9 @@ impl View {
             return Ok(None);
         }
         match (entity_id, event_type) {
-            (None, None) => Ok(Some(self.snapshot.head().get())),
-            (Some(NamePattern::Exact(name)), None) => {
+            (None, None) => Ok(Some(self.snapshot.head().get().saturating_sub(self.snapshot.damaged()))),
+            // A version counts the damaged events of the entity too.
+            (Some(NamePattern::Exact(name)), None) if self.snapshot.damaged() == 0 => {
                 let Ok(entity) = EntityId::new(name.as_str()) else { return Ok(Some(0)) };
                 Ok(Some(self.snapshot.entity_head(&entity)?.map_or(0, |head| head.version.get())))
             }

@@ -14,8 +14,9 @@ use super::view::Range;
 use crate::error::Result;
 use crate::event::Position;
 
-/// The most in-memory indexes that wait to be saved before appends slow down: 4.
-const UNSAVED_INDEXES_MAX: usize = 4;
+/// The most in-memory indexes that wait to be saved before appends slow down: 16, which is 128 MiB of log and some 40 MiB
+/// of memory.
+const UNSAVED_INDEXES_MAX: usize = 16;
 /// How long an append then waits at most: 100 ms.
 const SLOW_DOWN_MAX: Duration = Duration::from_millis(100);
 

@@ -29,6 +29,7 @@ mod options;
 mod prove;
 mod read;
 mod recover;
+mod rescue;
 mod salvage;
 mod snapshot;
 mod verify;

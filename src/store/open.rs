@@ -109,7 +109,7 @@ impl Store {
     /// Damage is not an error but the report.
     #[must_use]
     pub fn verify(&self) -> VerifyReport {
-        verify(&self.branch)
+        verify(&self.branch, &self.closer.damage)
     }
 
     /// Finishes what is under way, syncs, and gives the directory back. Dropping the last handle does the same,

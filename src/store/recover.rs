@@ -4,18 +4,16 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::background::Job;
 use super::branch::{Found, Writer};
-use super::disk::Disk;
-use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, list_indexes, push_frame};
+use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
 use super::log::{
-    Boundary, Break, Checks, FILE_HEADER_BYTES, FileHeader, FrameHeader, LogEnd, LogFile, Record, create,
-    damage_error, file_name, judge, log_dir, records, walk,
+    Boundary, Break, Checks, FileHeader, FrameHeader, LogEnd, LogFile, Record, create, damage_error,
+    file_name, judge, log_dir, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
+use super::rescue;
 use super::verify::Damage;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,16 +29,24 @@ const DIRECTORY_DEPTH: usize = 4;
 /// there is no branch and the mode is [`Mode::Read`]; `Unavailable` when the disk fails.
 pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, Vec<Damage>)> {
     let disk = options.disk.as_ref();
-    let manifest = match load(disk, dir)? {
-        Some(manifest) => manifest,
-        None => first_manifest(dir, name, options)?,
+    let (manifest, damage) = match load(disk, dir) {
+        Ok(Some(manifest)) => (manifest, None),
+        found if options.mode == Mode::Read => match rescue::manifest(disk, dir, name, found)? {
+            Some((manifest, damage)) => (manifest, Some(damage)),
+            None => (first_manifest(dir, name, options)?, None),
+        },
+        found => {
+            found?;
+            (first_manifest(dir, name, options)?, None)
+        }
     };
     let mut recovery = Recovery {
         dir,
         options,
         manifest,
         view: View::default(),
-        damage: Vec::new(),
+        damage: damage.into_iter().collect(),
+        unusable: None,
         unsaved: Vec::new(),
         unproved: VecDeque::new(),
     };
@@ -59,7 +65,7 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         Error::new(ErrorKind::Unavailable, "disk_failed", message)
     };
     if let Some(path) =
-        disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| holds_frames(disk, path))
+        disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| rescue::holds_frames(disk, path))
     {
         let message = format!(
             "open {}: it has the log file {} but no manifest; restore manifest.json from a backup or salvage the log files",
@@ -107,20 +113,15 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
     Ok(manifest)
 }
 
-/// Whether a log file holds anything behind its header: a crash while it was created leaves none that does. One that
-/// cannot be read is taken to.
-fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
-    let bytes =
-        disk.open(path, false).and_then(|file| if file.size()? == 0 { Ok(Bytes::new()) } else { file.map() });
-    !bytes.is_ok_and(|bytes| bytes.iter().skip(FILE_HEADER_BYTES).all(|&byte| byte == 0))
-}
-
-struct Recovery<'a> {
-    dir: &'a Path,
-    options: &'a Options,
-    manifest: Manifest,
+/// A branch while it is opened.
+pub(super) struct Recovery<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a Options,
+    pub(super) manifest: Manifest,
     view: View,
-    damage: Vec<Damage>,
+    pub(super) damage: Vec<Damage>,
+    /// Why the present log file cannot be used and another stands in for it.
+    pub(super) unusable: Option<&'static str>,
     unsaved: Vec<Job>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
@@ -137,8 +138,8 @@ struct Tail {
 impl Recovery<'_> {
     /// Opens every log file with the indexes that can be trusted.
     fn files(&mut self) -> Result<Tail> {
-        self.refuse_unlisted()?;
-        let indexes = list_indexes(self.options.disk.as_ref(), &index_dir(self.dir));
+        self.report_unlisted()?;
+        let indexes = self.indexes();
         let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
         let mut tail = None;
         for (index, &first) in firsts.iter().enumerate() {
@@ -146,8 +147,13 @@ impl Recovery<'_> {
             let next = firsts.get(index + 1).copied();
             let ranges_before = self.view.ranges.len();
             self.unproved.clear();
-            let at = self.indexed(&log, &indexes, next);
+            // An index of a file that is not there would name events that nobody can read.
+            let trusted = if self.unusable.is_some() { &[][..] } else { &indexes };
+            let at = self.indexed(&log, trusted, next);
             let end = self.unindexed(log, at, next)?;
+            if let Some(reason) = self.unusable.take() {
+                self.damage.push(Damage::of_file(&file_name(first), reason));
+            }
             if next.is_some() && (self.view.ranges.len() > ranges_before + 1 || !end.memory.is_empty()) {
                 let first = if end.memory.is_empty() { first } else { end.memory.first() };
                 self.unsaved.push(Job { first, covered: end.at.offset as u64 });
@@ -155,45 +161,6 @@ impl Recovery<'_> {
             tail = Some(end);
         }
         tail.ok_or_else(|| Error::internal("open a branch whose manifest names no log file"))
-    }
-
-    /// A log file that the manifest does not name was never written to; one that was would be lost data.
-    fn refuse_unlisted(&self) -> Result<()> {
-        let disk = self.options.disk.as_ref();
-        let listed: Vec<_> =
-            self.manifest.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
-        let is_listed = |path: &Path| {
-            path.file_name().is_some_and(|name| listed.iter().any(|listed| name == listed.as_str()))
-        };
-        let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
-        match paths.iter().find(|path| !is_listed(path) && holds_frames(disk, path)) {
-            Some(path) if self.options.mode == Mode::Write => {
-                let message = format!(
-                    "open {}: the manifest does not name this log file, but it holds events; run `allsource verify`",
-                    path.display()
-                );
-                Err(Error::new(ErrorKind::Corrupt, "log_unlisted", message)
-                    .with("file", path.display().to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn log_file(&self, first: Position) -> Result<Arc<LogFile>> {
-        let name = file_name(first);
-        let path = log_dir(self.dir).join(&name);
-        let writable = self.options.mode == Mode::Write;
-        let file = self.options.disk.open(&path, writable).map_err(|error| {
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
-            let kind = if missing { ErrorKind::Corrupt } else { ErrorKind::Unavailable };
-            let message = format!("open log file {}: {error}; run `allsource verify`", path.display());
-            Error::new(kind, "log_unreadable", message).with("file", path.display().to_string())
-        })?;
-        let log = LogFile::new(name, file)?;
-        if log.first() != first || log.header().id_key != self.manifest.id_key {
-            return Err(log.damaged(first, 0));
-        }
-        Ok(Arc::new(log))
     }
 
     /// Takes the saved indexes of a log file, as far as they join up; gives the place behind them.
@@ -275,7 +242,7 @@ impl Recovery<'_> {
             offset: at.offset as u64,
             first_position: at.next,
             last_position: through,
-            reason: reason.to_owned(),
+            reason: self.unusable.take().unwrap_or(reason).to_owned(),
         });
         Ok(())
     }

@@ -6,10 +6,12 @@ use super::append::Append;
 use super::open::Store;
 use super::read::{Order, Scan, ScanLimits};
 use crate::error::Result;
-use crate::event::{Event, EventDraft, Filter, Position};
+use crate::event::{Event, EventDraft, Filter, Position, limits};
 
 /// How many events go into one batch of the new store: 1,000.
 const BATCH_EVENTS: usize = 1_000;
+/// How many payload and metadata bytes: 32 MiB, half of what one append takes, for names and stamps need room too.
+const BATCH_BYTES: usize = 32 << 20;
 
 /// What a salvage did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,14 +26,14 @@ impl Store {
     /// Copies every event that can be read into `target`, in order, under its own id and time.
     ///
     /// Positions and versions are counted anew, without a gap; where the event stood before is kept in
-    /// `metadata.$salvaged` (position, version, `recorded_at`). Idempotency keys are not carried over. Doing it twice
+    /// `metadata.$salvaged` (position, version, `recorded_at`) unless the metadata would outgrow 64 KiB. Idempotency keys are not carried over. Doing it twice
     /// adds nothing, so an interrupted salvage is simply started again.
     ///
     /// # Errors
     /// Those of [`append`](Self::append) on `target`.
     pub fn salvage(&self, target: &Self) -> Result<Salvaged> {
         let snapshot = self.snapshot();
-        let limits = ScanLimits { events_max: BATCH_EVENTS, ..ScanLimits::default() };
+        let limits = ScanLimits { events_max: BATCH_EVENTS, bytes_max: BATCH_BYTES, ..ScanLimits::default() };
         let mut salvaged = Salvaged::default();
         let mut after = Position::ZERO;
         loop {
@@ -64,6 +66,12 @@ fn draft(event: &Event) -> Result<EventDraft> {
     metadata.entry("$salvaged").or_insert(place);
     let draft =
         EventDraft::new(event.entity_id.as_str(), event.event_type.as_str(), event.payload.to_string())?;
-    let draft = draft.with_metadata(Value::Object(metadata).to_string())?;
+    let mut stamped = Value::Object(metadata).to_string();
+    if stamped.len() > limits::METADATA_BYTES_MAX
+        && let Some(unstamped) = &event.metadata
+    {
+        stamped = unstamped.to_string();
+    }
+    let draft = draft.with_metadata(stamped)?;
     Ok(draft.with_event_id(event.event_id.clone()).at(event.timestamp))
 }

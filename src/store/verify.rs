@@ -1,15 +1,22 @@
 //! Proving that what is stored is what was written.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::branch::Branch;
-use super::index::RangeIndex;
+use super::disk::Disk;
+use super::index::{IndexFile, RangeIndex, index_dir};
 use super::log::{Boundary, Break, Checks, FrameHeader, LogFile, Record, judge, records, walk};
 use super::view::Range;
+use crate::error::ErrorKind;
 use crate::event::Position;
+
+/// What to do about a damaged index.
+const REBUILD: &str = "no event is lost: close the store and delete this file from its index directory, it is built anew from \
+                       the log when the store is opened for writing";
 
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +25,24 @@ pub struct Damage {
     pub file: String,
     /// The byte at which it begins.
     pub offset: u64,
-    /// The first position that cannot be read.
+    /// The first position that cannot be read; 0 when none is known to be lost.
     pub first_position: Position,
-    /// The last position that cannot be read.
+    /// The last position that cannot be read; 0 when none is known to be lost.
     pub last_position: Position,
     /// What is wrong.
     pub reason: String,
+}
+
+impl Damage {
+    /// Damage to a file as a whole, by which no position is known to be lost.
+    pub(super) fn of_file(file: &str, reason: &str) -> Self {
+        found(file, 0, Position::ZERO, Position::ZERO, reason)
+    }
+
+    /// Whether positions are known to be lost.
+    pub(crate) fn loses_positions(&self) -> bool {
+        self.last_position > Position::ZERO
+    }
 }
 
 /// What `verify` found.
@@ -37,21 +56,28 @@ pub struct VerifyReport {
     pub damage: Vec<Damage>,
 }
 
-/// Proves a branch up to its durable head.
-pub(super) fn verify(branch: &Branch) -> VerifyReport {
+/// Proves a branch up to its durable head; `known` is the damage that opening it found.
+pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
+    // Ordering: the durable head first. The view that is loaded after it holds every position up to that head.
+    let through = branch.durable();
     let view = branch.view();
-    let mut proof =
-        Proof { through: branch.durable(), versions: HashMap::new(), report: VerifyReport::default() };
+    let mut proof = Proof { through, versions: HashMap::new(), report: VerifyReport::default() };
     let mut ranges = view.ranges.as_slice();
     while let Some(first) = ranges.first() {
         let (of_file, rest) =
             ranges.split_at(ranges.partition_point(|range| range.log.first() <= first.log.first()));
-        let ends_at = rest.first().map_or(proof.through, |next| next.log.first().previous());
+        let ends_at = rest.first().map_or(through, |next| next.log.first().previous().min(through));
         proof.log_file(&first.log, of_file, ends_at);
-        proof.indexes(of_file);
         ranges = rest;
     }
-    proof.report
+    proof.indexes(branch.options.disk.as_ref(), &index_dir(&branch.dir));
+    let mut report = proof.report;
+    let is_known = |damage: &Damage| {
+        known.iter().any(|one| one.file == damage.file && one.first_position == damage.first_position)
+    };
+    report.damage.retain(|damage| !is_known(damage));
+    report.damage.splice(0..0, known.iter().cloned());
+    report
 }
 
 struct Proof {
@@ -102,8 +128,14 @@ impl Proof {
                 return None;
             }
             self.report.events += 1;
-            if let Some(reason) = self.record(log, ranges, position, at, &record) {
+            if let Some(reason) = self.record(log, position, at, &record) {
                 return Some(found(log.name(), at as usize, position, position, reason));
+            }
+            if let Some(index) = misplacing(ranges, position, at) {
+                return Some(Damage::of_file(
+                    index.name(),
+                    &format!("it places position {position} elsewhere; {REBUILD}"),
+                ));
             }
         }
         (count != frame.count).then(|| {
@@ -115,7 +147,6 @@ impl Proof {
     fn record(
         &mut self,
         log: &LogFile,
-        ranges: &[Arc<Range>],
         position: Position,
         offset: u32,
         record: &Record,
@@ -126,28 +157,45 @@ impl Proof {
         let version = record.version().get();
         let last = self.versions.insert(xxh3_64(record.entity_id()?.as_bytes()), version);
         // Behind damage the count of an entity goes on where the readable events go on.
-        if version != last.unwrap_or(0) + 1 && self.report.damage.is_empty() {
-            return Some("the version is not one after the entity's version before");
-        }
-        let index =
-            ranges.iter().find(|range| range.index.first() <= position && position <= range.index.last())?;
-        let index = &index.index;
-        (index.offset(index.row_of(position)) != Some(offset))
-            .then_some("the index places the event elsewhere; delete the index directory, it is built anew at the next open")
+        let is_wrong = version != last.unwrap_or(0) + 1 && self.report.damage.is_empty();
+        is_wrong.then_some("the version is not one after the entity's version before")
     }
 
-    fn indexes(&mut self, ranges: &[Arc<Range>]) {
-        for range in ranges {
-            let RangeIndex::File(index) = &range.index else { continue };
+    /// Proves every index file, whether it is in use or not.
+    fn indexes(&mut self, disk: &dyn Disk, dir: &Path) {
+        let paths = disk.list(dir).unwrap_or_default();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "index")) {
+            let reason = match IndexFile::open(disk, path) {
+                Ok(index) => index.verify().err(),
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    Some("its header is not what was written".to_owned())
+                }
+                // Taken away since the directory was listed: another index holds what it did.
+                Err(_) => continue,
+            };
             self.report.files += 1;
-            if let Err(reason) = index.verify() {
-                self.damage(index.name(), 0, index.first(), index.last(), &reason);
-            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            self.report
+                .damage
+                .extend(reason.map(|reason| Damage::of_file(&name, &format!("{reason}; {REBUILD}"))));
         }
     }
 
     fn damage(&mut self, file: &str, offset: usize, first: Position, last: Position, reason: &str) {
         self.report.damage.push(found(file, offset, first, last, reason));
+    }
+}
+
+/// The index file that does not lead to the record of `position` at `offset`, although its rows are whole: rows that
+/// are not are found with the rest of the file.
+fn misplacing(ranges: &[Arc<Range>], position: Position, offset: u32) -> Option<&IndexFile> {
+    let range =
+        ranges.iter().find(|range| range.index.first() <= position && position <= range.index.last())?;
+    match &range.index {
+        RangeIndex::File(file) if range.index.offset(range.index.row_of(position)) != Some(offset) => {
+            range.index.prove_rows().is_ok().then_some(file)
+        }
+        _ => None,
     }
 }
 

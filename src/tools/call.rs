@@ -7,6 +7,7 @@ use super::argument::{Kind, LIMIT_DEFAULT};
 use super::arguments::{Arguments, example};
 use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
+use super::damage::Damaged;
 use super::{Answer, Object, TOOLS, Tool};
 use crate::engine::{Caller, Engine, Query, QueryId, exactly};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,15 +65,18 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
 
 /// Calls a tool.
 pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: &Caller) -> Answer {
+    let damaged = Damaged::of(engine.store());
+    let mut warnings: Vec<String> = damaged.warnings().collect();
     let mut call = match Call::prepare(engine, tool, given, caller) {
         Ok(call) => call,
-        Err(error) => return error_answer(&at_home(error, engine), &[], TOKENS_DEFAULT),
+        Err(error) => return error_answer(&at_home(error, engine), &warnings, TOKENS_DEFAULT),
     };
     let reply = (tool.run)(&mut call);
-    let warnings = std::mem::take(&mut call.warnings);
+    warnings.append(&mut call.warnings);
     match reply {
-        Err(error) => error_answer(&error, &warnings, call.tokens_max),
+        Err(error) => error_answer(&damaged.explain(error), &warnings, call.tokens_max),
         Ok(mut reply) => {
+            damaged.temper(&mut reply);
             reply.warnings.splice(0..0, warnings);
             let query = call.remember();
             reply.finish(query, call.tokens_max)

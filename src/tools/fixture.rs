@@ -11,7 +11,7 @@ use crate::clock::{ManualClock, SeededIds};
 use crate::engine::{Caller, Engine};
 use crate::event::{EventDraft, Timestamp};
 use crate::store::disk::RealDisk;
-use crate::store::{Append, Options, Store};
+use crate::store::{Append, Mode, Options, Store};
 
 /// What the clock says: 2024-03-10T12:00:00Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_710_072_000_000_000);
@@ -75,6 +75,21 @@ impl Shop {
         let Self { engine, caller, clock, dir } = self;
         drop(engine);
         let engine = open(&dir, &clock);
+        Self { engine, caller, clock, dir }
+    }
+
+    /// The same store, opened for reading after a byte of the only place that holds `text` was changed.
+    pub(crate) fn damaged(self, text: &[u8]) -> Self {
+        let Self { engine, caller, clock, dir } = self;
+        drop(engine);
+        let log = dir.path().join("tenants/default/main/log/00000000000000000001.log");
+        let mut bytes = std::fs::read(&log).expect("a log file");
+        let at = bytes.windows(text.len()).position(|window| window == text).expect("the text is in the log");
+        bytes[at + 2] ^= 1;
+        #[expect(clippy::disallowed_methods, reason = "damages the file behind the store's back")]
+        std::fs::write(&log, bytes).expect("the log file can be changed");
+        let options = Options { mode: Mode::Read, clock: clock.clone(), ..Options::default() };
+        let engine = Engine::new(Store::open(dir.path(), options).expect("readable"), clock.clone());
         Self { engine, caller, clock, dir }
     }
 

@@ -165,7 +165,7 @@ fn fold(
             }
             fold.apply(event);
         }
-        if found.damaged > 0 {
+        if found.damaged > 0 && call.engine.store().damage().is_empty() {
             reply
                 .warnings
                 .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));

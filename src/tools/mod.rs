@@ -14,6 +14,7 @@ mod arguments;
 mod budget;
 mod call;
 mod cursor;
+mod damage;
 mod fields;
 mod get_query_advice;
 mod get_entity_state;

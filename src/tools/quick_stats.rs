@@ -12,7 +12,7 @@ use super::{Hints, Object, Tool};
 use crate::engine::{Tally, Values, View, tally};
 use crate::error::{Error, Result};
 use crate::event::filter::Path;
-use crate::event::{limits, nearest, quote};
+use crate::event::{Position, limits, nearest, quote};
 use crate::store::StoreStats;
 
 /// Names in a section when nothing else is asked for.
@@ -104,7 +104,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     for section in sections(call) {
         put_section(call, &view, &stats, &counted, section, &mut reply)?;
     }
-    if everything && stats.events == 0 {
+    if everything && view.snapshot.head() == Position::ZERO {
         reply.warnings.push("the store is empty; append_events or allsource import fills it".to_owned());
     } else if counted.events == 0 && !reply.incomplete {
         call.explain_nothing(&mut reply, &view)?;

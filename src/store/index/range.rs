@@ -115,6 +115,17 @@ impl RangeIndex {
         }
     }
 
+    /// How many rows at or before `cut` are damaged.
+    pub(crate) fn damaged(&self, cut: u32) -> u64 {
+        match self {
+            Self::Memory(index) if index.has_gaps() => index.with(|state| {
+                state.rows.iter().take((cut as usize).saturating_add(1)).filter(|&&row| row == 0).count()
+                    as u64
+            }),
+            _ => 0,
+        }
+    }
+
     /// Says so when it was the index, not the log, that led to a damaged record.
     pub(crate) fn prove_rows(&self) -> Result<()> {
         match self {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Manifest, invariants};
+use super::{FORMAT, Manifest, invariants};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::disk::Disk;
 
@@ -22,7 +22,7 @@ struct Document {
 /// The manifest of the branch in `dir`; `None` when there is none.
 ///
 /// # Errors
-/// `Corrupt` when it is there but cannot be believed, `Unavailable` when it cannot be read.
+/// `Corrupt` when it is there but cannot be believed, `Unavailable` when it cannot be read or a newer program wrote it.
 pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>> {
     let path = dir.join(NAME);
     let bytes = match disk.open(&path, false).and_then(|file| file.map()) {
@@ -30,19 +30,46 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&path, &error.to_string())),
     };
-    parse(&bytes).map(Some).map_err(|reason| corrupt(&path, &reason))
+    parse(&bytes).map(Some).map_err(|unread| match unread {
+        Unread::Newer(format) => newer(&path, format),
+        Unread::Damaged(reason) => corrupt(&path, &reason),
+    })
 }
 
-fn parse(bytes: &[u8]) -> Result<Manifest, String> {
+/// Why a manifest was not understood.
+enum Unread {
+    /// It has a format that this program does not know.
+    Newer(u32),
+    /// It is not what was written.
+    Damaged(String),
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+/// What every format has, whatever else it holds.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: u32,
+}
+
+fn parse(bytes: &[u8]) -> Result<Manifest, Unread> {
     let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let body = document.manifest.get();
     let found = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
     if found != document.crc32c {
-        return Err(format!("its checksum is {} but its content has {found}", document.crc32c));
+        return Err(format!("its checksum is {} but its content has {found}", document.crc32c).into());
+    }
+    let any: AnyFormat = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    if any.format > FORMAT {
+        return Err(Unread::Newer(any.format));
     }
     let manifest: Manifest = serde_json::from_str(body).map_err(|error| error.to_string())?;
     match invariants::broken(&manifest) {
-        Some(rule) => Err(format!("it breaks the rule \"{rule}\"")),
+        Some(rule) => Err(format!("it breaks the rule \"{rule}\"").into()),
         None => Ok(manifest),
     }
 }
@@ -81,10 +108,19 @@ fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> io::Result<()> {
 
 fn corrupt(path: &Path, reason: &str) -> Error {
     let message = format!(
-        "read manifest {}: {reason}; restore it from a backup or salvage the log files",
+        "read manifest {}: {reason}; restore it from a backup, or copy the events into a new store with `allsource salvage`",
         path.display()
     );
     Error::new(ErrorKind::Corrupt, "manifest_damaged", message).with("file", path.display().to_string())
+}
+
+fn newer(path: &Path, format: u32) -> Error {
+    let message = format!(
+        "read manifest {}: it was written by a newer allsource (format {format}, this program knows {FORMAT}); update \
+         allsource",
+        path.display()
+    );
+    Error::new(ErrorKind::Unavailable, "format_newer", message).with("format", format)
 }
 
 fn unreadable(path: &Path, reason: &str) -> Error {

@@ -241,7 +241,8 @@ fn damaged_positions_are_counted_when_reading_and_refused_when_writing() {
     assert_eq!((page.damaged, page.complete, page.scanned_to), (head.get(), true, Some(head)));
     let refused = fixture.snapshot(Mode::Write).scan(&Scan::default(), &ScanLimits::default());
     assert_eq!(refused.expect_err("damage").kind(), ErrorKind::Corrupt);
-    assert_eq!(fixture.snapshot(Mode::Read).stats().expect("stats").events, head.get());
+    // A count that took the lost events in would disagree with the counts by type, which cannot.
+    assert_eq!(fixture.snapshot(Mode::Read).stats().expect("stats").events, 0);
 }
 
 proptest! {

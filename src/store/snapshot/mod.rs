@@ -136,6 +136,7 @@ impl Snapshot {
     }
 
     /// How many events match, when the indexes alone can tell: for no condition, one entity, or one event type.
+    /// Damaged positions are not counted.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
@@ -158,6 +159,11 @@ impl Snapshot {
     /// `Corrupt` when stored bytes are not what was written.
     pub fn stats(&self) -> Result<StoreStats> {
         stats::stats(self)
+    }
+
+    /// How many positions of the view are known to be damaged.
+    pub(crate) fn damaged(&self) -> u64 {
+        stats::damaged(self)
     }
 
     /// The frame that holds the event at `position`.

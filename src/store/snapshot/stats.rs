@@ -22,7 +22,7 @@ pub struct TypeCount {
 /// What a branch holds, from its indexes alone: the cost does not grow with the number of events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreStats {
-    /// Events.
+    /// Events, without those that are known to be damaged.
     pub events: u64,
     /// Entities that have at least one event.
     pub entities: u64,
@@ -39,7 +39,7 @@ pub struct StoreStats {
 }
 
 pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
-    let mut stats = StoreStats { events: snapshot.head.get(), ..StoreStats::default() };
+    let mut stats = StoreStats { events: readable(snapshot), ..StoreStats::default() };
     let mut types: HashMap<String, u64> = HashMap::new();
     let mut times = None;
     for range in snapshot.ranges() {
@@ -68,6 +68,15 @@ pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
     Ok(stats)
 }
 
+/// How many positions are known to be damaged.
+pub(super) fn damaged(snapshot: &Snapshot) -> u64 {
+    snapshot.ranges().iter().map(|range| range.index.damaged(range.index.row_of(snapshot.head))).sum()
+}
+
+fn readable(snapshot: &Snapshot) -> u64 {
+    snapshot.head.get().saturating_sub(damaged(snapshot))
+}
+
 /// How many events match, when the indexes alone can tell.
 pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>> {
     let names = Filter {
@@ -79,8 +88,9 @@ pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>>
         return Ok(None);
     }
     match (&filter.entity_id, &filter.event_type) {
-        (None, None) => Ok(Some(snapshot.head.get())),
-        (Some(NamePattern::Exact(entity)), None) => {
+        (None, None) => Ok(Some(readable(snapshot))),
+        // A version counts the damaged events of the entity too.
+        (Some(NamePattern::Exact(entity)), None) if damaged(snapshot) == 0 => {
             Ok(Some(heads::entity_head(snapshot, entity)?.map_or(0, |head| head.version.get())))
         }
         (None, Some(NamePattern::Exact(event_type))) => {

@@ -1,0 +1,211 @@
+//! *What can still be read when files are missing or are not what was written?* The part of opening that
+//! [`Mode::Read`] alone has: with [`Mode::Write`] all of this is an error.
+//!
+//! **Invariant:** nothing is written, no event is served that its own checksum does not prove, and what is read around
+//! is in the [`Damage`] of the store.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::disk::{Disk, DiskFile};
+use super::index::{IndexFile, index_dir, list_indexes};
+use super::log::{FILE_HEADER_BYTES, FileHeader, FrameHeader, LogFile, file_name, log_dir};
+use super::manifest::{FORMAT, Manifest, load};
+use super::options::Mode;
+use super::recover::Recovery;
+use super::verify::Damage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp};
+
+/// A manifest made from the log files, when the branch has none that can be believed; `None` when there are no log
+/// files either.
+///
+/// # Errors
+/// The one in `found`, when it is no damage or no log file can stand in.
+pub(super) fn manifest(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &str,
+    found: Result<Option<Manifest>>,
+) -> Result<Option<(Manifest, Damage)>> {
+    let reason = match &found {
+        Ok(_) => "it is missing; the log files are found by their names",
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            "it is not what was written; the log files are found by their names"
+        }
+        Err(error) => return Err(error.copy()),
+    };
+    let paths = disk.list(&log_dir(dir)).unwrap_or_default();
+    let logs: Vec<_> = paths.iter().filter_map(|path| log_at(disk, path)).collect();
+    // Without the key there would be other event ids than those that were given out.
+    let Some(id_key) = logs.iter().find_map(|(_, header)| header.map(|header| header.id_key)) else {
+        return found.map(|_| None);
+    };
+    let mut log_files: Vec<u64> = logs.iter().map(|(first, _)| *first).collect();
+    log_files.push(1);
+    log_files.sort_unstable();
+    log_files.dedup();
+    let noted = logs.iter().filter_map(|(_, header)| header.map(|header| header.synced_through.get()));
+    let begun = log_files.last().map(|&last| last - 1);
+    let manifest = Manifest {
+        format: FORMAT,
+        branch: name.to_owned(),
+        id_key,
+        epoch: 1,
+        synced_through: noted.chain(begun).max().unwrap_or_default(),
+        volatile: false,
+        suspect: true,
+        log_files,
+    };
+    Ok(Some((manifest, Damage::of_file("manifest.json", reason))))
+}
+
+/// The first position of the log file at `path`, by its name, and its header; `None` when nothing in it bears the name
+/// out.
+fn log_at(disk: &dyn Disk, path: &Path) -> Option<(u64, Option<FileHeader>)> {
+    let named = path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok().filter(|&first| first > 0)?;
+    let bytes = disk.open(path, false).and_then(|file| file.map()).ok()?;
+    let header = FileHeader::decode(&bytes).ok().filter(|header| header.first_position.get() == named);
+    let frame = bytes.get(FILE_HEADER_BYTES..).and_then(FrameHeader::decode);
+    let is_borne_out = header.is_some() || frame.is_some_and(|frame| frame.first_position.get() == named);
+    is_borne_out.then_some((named, header))
+}
+
+/// Whether a log file holds anything behind its header: a crash while it was created leaves none that does. One that
+/// cannot be read is taken to.
+pub(super) fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
+    let bytes =
+        disk.open(path, false).and_then(|file| if file.size()? == 0 { Ok(Bytes::new()) } else { file.map() });
+    !bytes.is_ok_and(|bytes| bytes.iter().skip(FILE_HEADER_BYTES).all(|&byte| byte == 0))
+}
+
+impl Recovery<'_> {
+    /// A log file that the manifest does not name was never written to; one that was would be lost data.
+    pub(super) fn report_unlisted(&mut self) -> Result<()> {
+        let disk = self.options.disk.as_ref();
+        let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
+        let unlisted = |listed: &Manifest| -> Vec<&str> {
+            let listed: Vec<_> =
+                listed.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
+            let holding = paths.iter().filter(|path| {
+                path.file_name().is_some_and(|name| listed.iter().all(|listed| name != listed.as_str()))
+                    && holds_frames(disk, path)
+            });
+            holding.filter_map(|path| path.file_name()?.to_str()).collect()
+        };
+        let mut names = unlisted(&self.manifest);
+        if self.options.mode == Mode::Write {
+            let Some(name) = names.first() else { return Ok(()) };
+            let path = log_dir(self.dir).join(name);
+            let message = format!(
+                "open {}: the manifest does not name this log file, but it holds events; run `allsource verify`",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Corrupt, "log_unlisted", message)
+                .with("file", path.display().to_string()));
+        }
+        // The process that writes may have made a file since the manifest was read.
+        if !names.is_empty()
+            && let Ok(Some(manifest)) = load(disk, self.dir)
+        {
+            names = unlisted(&manifest);
+        }
+        let reason = "the manifest does not name this log file, but it holds events, which are not read";
+        self.damage.extend(names.into_iter().map(|name| Damage::of_file(name, reason)));
+        Ok(())
+    }
+
+    /// The indexes that can be trusted. Whoever only reads cannot build one anew, so a damaged one must show now: the
+    /// log is read instead.
+    pub(super) fn indexes(&self) -> Vec<Arc<IndexFile>> {
+        let mut indexes = list_indexes(self.options.disk.as_ref(), &index_dir(self.dir));
+        if self.options.mode == Mode::Read {
+            indexes.retain(|index| index.verify().is_ok());
+        }
+        indexes
+    }
+
+    /// The log file that begins at `first`; with [`Mode::Read`] one that stands in for it when it cannot be used.
+    pub(super) fn log_file(&mut self, first: Position) -> Result<Arc<LogFile>> {
+        match self.whole_log_file(first) {
+            Err(error) if self.options.mode == Mode::Read && error.kind() == ErrorKind::Corrupt => {
+                self.stand_in(first).map(Arc::new)
+            }
+            found => found.map(Arc::new),
+        }
+    }
+
+    fn whole_log_file(&self, first: Position) -> Result<LogFile> {
+        let name = file_name(first);
+        let path = log_dir(self.dir).join(&name);
+        let writable = self.options.mode == Mode::Write;
+        let file = self.options.disk.open(&path, writable).map_err(|error| {
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let kind = if missing { ErrorKind::Corrupt } else { ErrorKind::Unavailable };
+            let message = format!("open log file {}: {error}; run `allsource verify`", path.display());
+            Error::new(kind, "log_unreadable", message).with("file", path.display().to_string())
+        })?;
+        let log = LogFile::new(name, file)?;
+        if log.first() != first || log.header().id_key != self.manifest.id_key {
+            return Err(log.damaged(first, 0));
+        }
+        Ok(log)
+    }
+
+    /// The frames behind a damaged header, which prove themselves; no frames for a file that is missing or another's.
+    fn stand_in(&mut self, first: Position) -> Result<LogFile> {
+        let name = file_name(first);
+        let header = FileHeader {
+            first_position: first,
+            synced_through: first.previous(),
+            id_key: self.manifest.id_key,
+            last_recorded_at: Timestamp::MIN,
+        };
+        let mut bytes = header.encode().to_vec();
+        let path = log_dir(self.dir).join(&name);
+        match self.options.disk.open(&path, false).and_then(|file| file.map()) {
+            Err(_) => self.unusable = Some("the log file is missing"),
+            Ok(found) if FileHeader::decode(&found).is_ok() => {
+                self.unusable = Some("the log file is not this store's: its header is of another");
+            }
+            Ok(found) => {
+                bytes.extend_from_slice(found.get(FILE_HEADER_BYTES..).unwrap_or_default());
+                let reason = "the header is not what was written; the events behind it are read by their own checksums";
+                self.damage.push(Damage::of_file(&name, reason));
+            }
+        }
+        LogFile::new(name, Arc::new(Held(bytes.into())))
+    }
+}
+
+/// The bytes of a file that stands in for another.
+struct Held(Bytes);
+
+impl DiskFile for Held {
+    fn write_all_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn allocate(&self, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn clear(&self, _from: u64, _to: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn map(&self) -> io::Result<Bytes> {
+        Ok(self.0.clone())
+    }
+}
