@@ -7,6 +7,9 @@ use super::answer::Reply;
 use crate::error::{Error, ErrorKind};
 use crate::store::{Damage, Store};
 
+/// How the warning begins.
+const PREFIX: &str = "damaged: ";
+
 /// The damage that opening a store found, as its answers tell it.
 pub(super) struct Damaged {
     warning: Option<String>,
@@ -34,7 +37,8 @@ impl Damaged {
     pub(super) fn explain(&self, error: Error) -> Error {
         match &self.warning {
             Some(warning) if error.kind() == ErrorKind::NotFound => {
-                error.caused_by(format!("or it cannot be read: {warning}"))
+                let place = warning.strip_prefix(PREFIX).unwrap_or(warning);
+                error.caused_by(format!("it may be there but damaged: {place}"))
             }
             _ => error,
         }
@@ -60,7 +64,7 @@ fn warning(damage: &[Damage]) -> Option<String> {
         format!("{file}{others}: {reason}")
     };
     Some(format!(
-        "damaged: {place}; counts, states and searches leave out what cannot be read; see allsource verify"
+        "{PREFIX}{place}; counts, states and searches leave out what cannot be read; see allsource verify"
     ))
 }
 
@@ -120,7 +124,7 @@ mod tests {
         let shop = damaged();
         let body = shop.refused("get_entity_state", &json!({"entity_id": "order-lost"}), "unknown_entity");
         let message = body["error"]["message"].as_str().expect("a message");
-        assert!(message.contains("or it cannot be read: damaged: position 2"), "{message}");
+        assert!(message.contains("it may be there but damaged: position 2"), "{message}");
         warns(&shop.ask("query_events", &json!({"entity_id": "order-lost"})));
     }
 
