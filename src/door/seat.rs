@@ -63,28 +63,32 @@ pub(super) struct Seat {
     engine: RwLock<Option<Engine>>,
     /// The lock file as this process locked it; `None` where none is held or the disk is not the system's.
     lock: Option<LockFile>,
-    /// Why a damaged store is open for reading alone.
-    damage: Option<Said>,
+    /// Why the store is open for reading alone although writing was asked for: damage, or a directory that takes no writes.
+    refusal: Option<Said>,
     durability: Durability,
 }
 
 impl Seat {
-    /// Takes the directory; a damaged store is taken for reading alone.
+    /// Takes the directory; a store that is damaged, or that lies where nothing can be written, is taken for reading alone.
     pub(super) fn take(dir: &Path, options: &Options) -> Result<Self> {
-        let (store, damage) = match Store::open(dir, options.clone()) {
-            Err(error) if error.kind() == ErrorKind::Corrupt && options.mode == Mode::Write => {
+        let (store, refusal) = match Store::open(dir, options.clone()) {
+            Err(error) if options.mode == Mode::Write && can_be_read(&error) => {
                 let reading = Options { mode: Mode::Read, ..options.clone() };
-                (Store::open(dir, reading)?, Some(Said::of(&error)))
+                match Store::open(dir, reading) {
+                    Ok(store) => (store, Some(Said::of(&error))),
+                    // It cannot be read either: what was wrong first is what matters.
+                    Err(_) => return Err(error),
+                }
             }
             opened => (opened?, None),
         };
-        let locked = options.mode == Mode::Write && damage.is_none();
+        let locked = options.mode == Mode::Write && refusal.is_none();
         let lock = if locked { LockFile::in_dir(dir) } else { None };
         let mut engine = Engine::new(store, options.clock.clone());
         if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
         }
-        Ok(Self { locked, lock, engine: RwLock::new(Some(engine)), damage, durability: options.durability })
+        Ok(Self { locked, lock, engine: RwLock::new(Some(engine)), refusal, durability: options.durability })
     }
 
     /// Whether this process holds the lock on the directory, and so may bind its socket.
@@ -100,18 +104,21 @@ impl Seat {
         }
     }
 
-    /// What everyone who uses this directory should know: that it is damaged, if so.
+    /// What everyone who uses this directory should know: why nothing is written to it, if so.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let damage = self.damage.iter().map(|_| DAMAGED.to_owned());
-        damage.collect()
+        let warning = self.refusal.as_ref().map(|refusal| match refusal.again() {
+            error if error.kind() == ErrorKind::Corrupt => DAMAGED.to_owned(),
+            error => format!("the store is open for reading only: failed to {error}"),
+        });
+        warning.into_iter().collect()
     }
 
     /// Performs a call; `None` when this process has left the directory.
     pub(super) fn perform(&self, request: &Request<'_>) -> Option<Outcome> {
         let held = self.engine.read();
         let engine = held.as_ref()?;
-        if let Some(damage) = self.damage.as_ref().filter(|_| request.writes()) {
-            return Some(Outcome::refused(request.kind, damage.again()));
+        if let Some(refusal) = self.refusal.as_ref().filter(|_| request.writes()) {
+            return Some(Outcome::refused(request.kind, refusal.again()));
         }
         if let Some(Err(moved)) = self.lock.as_ref().filter(|_| request.writes()).map(LockFile::check) {
             return Some(Outcome::refused(request.kind, moved));
@@ -136,6 +143,11 @@ impl Seat {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a store that cannot be opened for writing may still be open for reading.
+fn can_be_read(error: &Error) -> bool {
+    error.kind() == ErrorKind::Corrupt || error.code() == "directory_unusable"
 }
 
 /// Performs a call of which a panic must not get out.
