@@ -69,8 +69,9 @@ fn make(
 
 fn failed(name: &str, error: &io::Error) -> Error {
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        let message =
-            format!("make room for log file {name}: {error}; free space and retry, nothing was changed");
+        let message = format!(
+            "make room for log file {name}: {error}; free space and retry: this batch is not stored, all before it is"
+        );
         return Error::new(ErrorKind::Exhausted, "disk_full", message);
     }
     Error::new(ErrorKind::Unavailable, "disk_failed", format!("create log file {name}: {error}"))
