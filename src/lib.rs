@@ -58,6 +58,12 @@
 //!
 //! - *The log is the store.* There is no second copy in a database: payloads are served as the bytes that came, from a
 //!   mapped file. Indexes are derived and can be thrown away; a crash can make them old but never wrong.
+//! - *Two checksums over the same bytes.* The frame's proves that a batch is whole; each record's own proves an event when
+//!   it is read, without reading the other 999 of its batch.
+//! - *An index is two files.* Rows (where a position lies in the log) die with the row-form log; names, ids, keys and times
+//!   outlive it. Both are made in memory, saved every 8 MiB of log, and merged when the log file is full.
+//! - *A repeated call is known by its events alone.* Expectations and conditions do not count: what was stored once is
+//!   stored, and `timestamp > now-7d` means another moment each time it is sent.
 //! - *One position over everything, without a gap.* Most stores give positions before they are visible, so followers
 //!   must guess whether a gap will be filled. Here one committer gives them, and the head moves behind the sync.
 //! - *A sync at every commit is the default.* Group commit makes it cheap when many write; who can lose the last
