@@ -402,36 +402,22 @@ mod tests {
 
     use interprocess::local_socket::prelude::*;
     use serde_json::json;
-    use tempfile::TempDir;
 
     use super::*;
+    use crate::door::fixture::Place;
     use crate::door::frame::{Frame, Hello, What};
     use crate::engine::Writes;
     use crate::store::{Durability, Store};
 
-    /// A data directory, and a runtime directory of its own.
-    struct Place {
-        data: TempDir,
-        runtime: TempDir,
-    }
-
     impl Place {
-        fn new() -> Self {
-            Self { data: TempDir::new().unwrap(), runtime: TempDir::new().unwrap() }
-        }
-
         fn try_open(&self, silence_ms_max: u64) -> Result<Host> {
-            let runtime_dir = Some(self.runtime.path().join("run"));
-            let door = DoorOptions { silence_ms_max, takeover_ms_max: 10_000, runtime_dir };
+            let door =
+                DoorOptions { silence_ms_max, takeover_ms_max: 10_000, runtime_dir: Some(self.run_dir()) };
             Host::open_with(self.data.path(), Options::default(), door)
         }
 
         fn open(&self) -> Host {
             self.try_open(5_000).unwrap()
-        }
-
-        fn sockets(&self) -> Vec<PathBuf> {
-            socket::places(&self.data.path().canonicalize().unwrap(), Some(&self.runtime.path().join("run")))
         }
     }
 

@@ -8,6 +8,8 @@
 //! [`owner`]'s connection thread → its [`seat`].
 
 mod call;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod host;
 mod options;

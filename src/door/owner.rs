@@ -310,27 +310,14 @@ impl Drop for Leaver<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use tempfile::TempDir;
 
     use super::*;
     use crate::door::call::Kind;
+    use crate::door::fixture::Place;
     use crate::engine::Caller;
     use crate::store::Options;
 
-    struct Place {
-        data: TempDir,
-        runtime: TempDir,
-    }
-
     impl Place {
-        fn new() -> Self {
-            Self { data: TempDir::new().unwrap(), runtime: TempDir::new().unwrap() }
-        }
-
-        fn sockets(&self) -> Vec<PathBuf> {
-            socket::places(self.data.path(), Some(&self.runtime.path().join("run")))
-        }
-
         fn own(&self, silence_ms_max: u64) -> Owner {
             let seat = Seat::take(self.data.path(), &Options::default()).unwrap();
             let options = DoorOptions { silence_ms_max, ..DoorOptions::default() };

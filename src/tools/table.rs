@@ -243,9 +243,8 @@ pub(crate) fn segment(key: &str) -> String {
     }
 }
 
-/// The event as an object with everything in it, or with the wanted paths under `fields`.
-pub(crate) fn whole(event: &Event, style: &RowStyle) -> Value {
-    let zone = style.zone;
+/// Which event it is: the members with which every event as an object begins.
+pub(crate) fn identity(event: &Event) -> Object {
     let mut object = Object::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("position", event.position.get().into());
@@ -253,6 +252,14 @@ pub(crate) fn whole(event: &Event, style: &RowStyle) -> Value {
     put("event_id", event.event_id.to_string().into());
     put("entity_id", event.entity_id.as_str().into());
     put("event_type", event.event_type.as_str().into());
+    object
+}
+
+/// The event as an object with everything in it, or with the wanted paths under `fields`.
+pub(crate) fn whole(event: &Event, style: &RowStyle) -> Value {
+    let zone = style.zone;
+    let mut object = identity(event);
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("timestamp", event.timestamp.in_zone(zone).to_string().into());
     if style.only_wanted {
         let fields: Object = style

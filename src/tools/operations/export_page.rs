@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Position};
 use crate::store::{Order, Scan, ScanLimits};
 use crate::tools::Object;
+use crate::tools::table::identity;
 
 /// The operation.
 pub(super) const OPERATION: Operation = Operation { name: "export_page", run };
@@ -66,13 +67,8 @@ fn run(engine: &Engine, arguments: &Object, _caller: &Caller) -> Result<Object> 
 }
 
 fn whole(event: &Event) -> Value {
-    let mut object = Object::new();
+    let mut object = identity(event);
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-    put("position", event.position.get().into());
-    put("version", event.version.get().into());
-    put("event_id", event.event_id.to_string().into());
-    put("entity_id", event.entity_id.as_str().into());
-    put("event_type", event.event_type.as_str().into());
     put("timestamp", event.timestamp.to_string().into());
     put("recorded_at", event.recorded_at.to_string().into());
     put("payload", event.payload.as_str().into());
