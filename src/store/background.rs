@@ -151,10 +151,11 @@ impl Branch {
         let Some(range) = view.ranges.iter().find(|range| range.index.first() == job.first) else {
             return Ok(());
         };
+        let Some(log) = range.log() else { return Ok(()) };
         if let RangeIndex::Memory(memory) = &range.index {
-            self.save_memory(&range.log, memory, job.covered)?;
+            self.save_memory(log, memory, job.covered)?;
         }
-        self.merge_runs(&range.log)
+        self.merge_runs(log)
     }
 
     fn save_memory(&self, log: &Arc<LogFile>, memory: &MemoryIndex, covered: u64) -> Result<()> {
@@ -174,10 +175,8 @@ impl Branch {
         let (first, last) = (memory.first(), memory.last());
         let path: PathBuf = index_dir(&self.dir).join(file_name(first, last));
         memory.write(last, covered, disk, &path)?;
-        let range = Arc::new(Range {
-            log: Arc::clone(log),
-            index: RangeIndex::File(Arc::new(IndexFile::open(disk, &path)?)),
-        });
+        let index = RangeIndex::File(Arc::new(IndexFile::open(disk, &path)?));
+        let range = Arc::new(Range::of_log(log, index));
         self.change_view(|view| {
             let at = view.ranges.partition_point(|range| range.index.first() < first);
             view.ranges.retain(|range| {
@@ -191,8 +190,8 @@ impl Branch {
     /// When every stretch of a full log file has its run, replaces the runs by one index over the whole file.
     fn merge_runs(&self, log: &Arc<LogFile>) -> Result<()> {
         let view = self.view();
-        let runs: Vec<_> = view.ranges.iter().filter(|range| Arc::ptr_eq(&range.log, log)).collect();
-        let is_newest = view.ranges.last().is_some_and(|range| Arc::ptr_eq(&range.log, log));
+        let runs: Vec<_> = view.ranges.iter().filter(|range| range.is_in(log)).collect();
+        let is_newest = view.ranges.last().is_some_and(|range| range.is_in(log));
         let all_saved = runs.iter().all(|range| matches!(range.index, RangeIndex::File(_)));
         if is_newest || !all_saved || runs.len() < 2 {
             return Ok(());

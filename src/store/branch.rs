@@ -260,8 +260,8 @@ impl Branch {
             grow(&writer.end.log, bytes).inspect_err(|error| self.poison_unless_full(error, writer))?;
         let (small, grown) = (Arc::clone(&writer.end.log), Arc::new(grown));
         self.change_view(|view| {
-            for range in view.ranges.iter_mut().filter(|range| Arc::ptr_eq(&range.log, &small)) {
-                *range = Arc::new(Range { log: Arc::clone(&grown), index: range.index.clone() });
+            for range in view.ranges.iter_mut().filter(|range| range.is_in(&small)) {
+                *range = Arc::new(Range::of_log(&grown, range.index.clone()));
             }
         });
         writer.end = LogEnd::found(grown, writer.end.offset);
@@ -299,7 +299,7 @@ impl Branch {
     fn roll_memory(&self, writer: &mut Writer, covered: u64) {
         let memory = Arc::new(MemoryIndex::new(writer.next));
         let index = RangeIndex::Memory(Arc::clone(&memory));
-        let range = Arc::new(Range { log: Arc::clone(&writer.end.log), index });
+        let range = Arc::new(Range::of_log(&writer.end.log, index));
         let full = std::mem::replace(&mut writer.memory, memory);
         writer.memory_from = writer.end.offset;
         self.change_view(|view| {

@@ -21,9 +21,10 @@ impl Branch {
         let view = self.view();
         let mut logs: Vec<(&Arc<LogFile>, Position)> = Vec::new();
         for range in view.ranges.iter().rev() {
-            match logs.last_mut() {
-                Some((log, _)) if Arc::ptr_eq(log, &range.log) => {}
-                _ => logs.push((&range.log, range.index.last())),
+            match (range.log(), logs.last()) {
+                (Some(log), Some((newer, _))) if Arc::ptr_eq(log, newer) => {}
+                (Some(log), _) => logs.push((log, range.index.last())),
+                (None, _) => {}
             }
         }
         let mut proved = 0;

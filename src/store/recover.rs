@@ -269,7 +269,7 @@ impl Recovery<'_> {
     }
 
     fn push(&mut self, log: &Arc<LogFile>, index: RangeIndex) {
-        self.view.ranges.push(Arc::new(Range { log: Arc::clone(log), index }));
+        self.view.ranges.push(Arc::new(Range::of_log(log, index)));
     }
 
     /// Makes what was found durable, and says in the manifest how the branch is opened now.

@@ -64,10 +64,10 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
     let mut proof = Proof { through, versions: HashMap::new(), report: VerifyReport::default() };
     let mut ranges = view.ranges.as_slice();
     while let Some(first) = ranges.first() {
-        let (of_file, rest) =
-            ranges.split_at(ranges.partition_point(|range| range.log.first() <= first.log.first()));
-        let ends_at = rest.first().map_or(through, |next| next.log.first().previous().min(through));
-        proof.log_file(&first.log, of_file, ends_at);
+        let Some(log) = first.log() else { break };
+        let (of_file, rest) = ranges.split_at(ranges.iter().take_while(|range| range.is_in(log)).count());
+        let ends_at = rest.first().map_or(through, |next| next.index.first().previous().min(through));
+        proof.log_file(log, of_file, ends_at);
         ranges = rest;
     }
     proof.indexes(branch.options.disk.as_ref(), &index_dir(&branch.dir));

@@ -446,7 +446,8 @@ mod tests {
         });
         let range = fixture.view.ranges.first().expect("a stretch");
         let RangeIndex::Memory(memory) = &range.index else { panic!("an index in memory") };
-        let path = crate::store::index::fixture::write(memory, &range.log, &fixture.dir);
+        let path =
+            crate::store::index::fixture::write(memory, range.log().expect("a log file"), &fixture.dir);
         let file = IndexFile::open(&crate::store::disk::RealDisk, &path).expect("a file");
         let random = SeededIds::new(5);
         for at in 0..file.bytes.len() + file.rows.len() {
@@ -459,7 +460,7 @@ mod tests {
             let Some(damaged) = sound(IndexFile::new(&path, bytes.into(), rows.into())) else { continue };
             assert!(damaged.verify().is_err() || (268..272).contains(&at), "byte {at} is not proved");
             let index = RangeIndex::File(Arc::new(damaged));
-            let range = Arc::new(Range { log: Arc::clone(&range.log), index });
+            let range = Arc::new(Range::of_log(range.log().expect("a log file"), index));
             let head = fixture.events.last().expect("an event").position;
             let heads = Arc::new(HeadCache::new(4));
             let view = Arc::new(View { ranges: vec![range] });

@@ -162,7 +162,7 @@ fn log_of(frames: &[Frame], shape: Shape, dir: &TempDir) -> Vec<Range> {
     let file = RealDisk.create(&path).expect("a new file");
     file.write_all_at(&bytes, 0).expect("room");
     let log = Arc::new(LogFile::new(format!("{first}.log"), file).expect("a log file"));
-    indexes.into_iter().map(|index| Range { log: Arc::clone(&log), index }).collect()
+    indexes.into_iter().map(|index| Range::of_log(&log, index)).collect()
 }
 
 fn push(frame: &Frame, bytes: &mut Vec<u8>, index: &MemoryIndex) {
@@ -206,9 +206,10 @@ fn push(frame: &Frame, bytes: &mut Vec<u8>, index: &MemoryIndex) {
 /// The same stretch with its index in a file.
 fn saved(range: Range, dir: &TempDir) -> Range {
     let RangeIndex::Memory(memory) = &range.index else { return range };
-    let path = write(memory, range.log.as_ref(), dir);
+    let log = range.log().expect("a log file");
+    let path = write(memory, log, dir);
     let file = IndexFile::open(&RealDisk, &path).expect("an index file");
-    Range { log: range.log, index: RangeIndex::File(Arc::new(file)) }
+    Range::of_log(log, RangeIndex::File(Arc::new(file)))
 }
 
 /// Writes an in-memory index to its file.

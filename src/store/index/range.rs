@@ -115,6 +115,14 @@ impl RangeIndex {
         }
     }
 
+    /// Whether a row is known to be damaged.
+    pub(crate) fn is_damaged(&self, row: u32) -> bool {
+        match self {
+            Self::Memory(index) => index.row(row) == Some(0),
+            Self::File(_) => false,
+        }
+    }
+
     /// How many rows at or before `cut` are damaged.
     pub(crate) fn damaged(&self, cut: u32) -> u64 {
         match self {
@@ -405,7 +413,8 @@ mod tests {
         let fixture = Fixture::new(Shape { files: false, ..shape });
         let range = fixture.view.ranges.first().expect("a stretch");
         let RangeIndex::Memory(memory) = &range.index else { panic!("an index in memory") };
-        let file = IndexFile::open(&RealDisk, &write(memory, &range.log, &fixture.dir)).expect("a file");
+        let file = IndexFile::open(&RealDisk, &write(memory, range.log().expect("a log file"), &fixture.dir))
+            .expect("a file");
         assert_eq!(file.verify(), Ok(()));
         let file = RangeIndex::File(Arc::new(file));
         let (memory, file) = (answers(&range.index, &fixture.events), answers(&file, &fixture.events));

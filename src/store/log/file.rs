@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader};
 use super::record::Record;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, IdempotencyKey, Position, Timestamp};
+use crate::event::{Event, Position, Timestamp};
 use crate::store::disk::DiskFile;
 
 /// What a frame says of the call that made it.
@@ -130,12 +130,6 @@ impl LogFile {
         let whole = found.filter(|(frame, start)| frame.proves(self.bytes.get(*start..).unwrap_or_default()));
         let (frame, start) = whole.ok_or_else(|| self.damaged(self.first(), offset))?;
         Ok((frame, self.attrs(&frame, start)))
-    }
-
-    /// The idempotency key of the frame that holds the record at `offset`, and the frame's first position.
-    pub(crate) fn call_of(&self, offset: u32) -> Result<Option<(IdempotencyKey, Position)>> {
-        let (frame, attrs) = self.frame_of(offset)?;
-        Ok(attrs.key.map(|key| (IdempotencyKey::trusted(key.into()), frame.first_position)))
     }
 
     /// The attributes of the frame that begins at `start`.

@@ -11,6 +11,7 @@
 
 mod candidates;
 mod page;
+mod reader;
 mod walk;
 #[cfg(test)]
 mod model;

@@ -230,11 +230,11 @@ fn damaged_positions_are_counted_when_reading_and_refused_when_writing() {
         files: false,
     };
     let mut fixture = Fixture::new(shape);
-    let log = Arc::clone(&fixture.view.ranges[0].log);
+    let log = Arc::clone(fixture.view.ranges[0].log().expect("a log file"));
     let index = MemoryIndex::new(Position::new(1));
     let head = fixture.events.last().expect("an event").position;
     index.push_gap(head);
-    let range = Range { log, index: RangeIndex::Memory(Arc::new(index)) };
+    let range = Range::of_log(&log, RangeIndex::Memory(Arc::new(index)));
     fixture.view = Arc::new(View { ranges: vec![Arc::new(range)] });
 
     let page = fixture.snapshot(Mode::Read).scan(&Scan::default(), &ScanLimits::default()).expect("a page");

@@ -5,7 +5,7 @@ use super::{Page, Scan, ScanLimits};
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Json};
 use crate::store::options::Mode;
-use crate::store::snapshot::{Snapshot, read_candidate};
+use crate::store::snapshot::Snapshot;
 
 /// One page of a scan.
 pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
@@ -21,12 +21,12 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
     let mut bytes = 0;
     while let Some(range) = walk.next()? {
         page.plan = walk.plan.unwrap_or_default();
-        for (&row, &offset) in walk.rows.iter().zip(&walk.offsets) {
+        for at in 0..walk.rows.len() {
             if page.events.len() >= limits.events_max.max(1) || page.examined >= limits.examined_max.max(1) {
                 return Ok(page);
             }
             page.examined += 1;
-            match read_candidate(range, row, offset, &scan.filter) {
+            match walk.read(at) {
                 Ok(Some(event)) if scan.filter.matches(&event) => {
                     bytes += size(&event);
                     if bytes > limits.bytes_max && !page.events.is_empty() {
@@ -40,7 +40,7 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
                 }
                 Err(error) => return Err(error),
             }
-            page.scanned_to = Some(range.index.position_of(row));
+            page.scanned_to = walk.rows.get(at).map(|&row| range.index.position_of(row));
         }
         page.scanned_to = walk.decided();
         if snapshot.clock().elapsed().saturating_sub(started) >= limits.time_max {

@@ -3,9 +3,10 @@
 use std::vec::IntoIter;
 
 use super::candidates::Candidates;
+use super::reader::Reader;
 use super::{Order, Scan, ScanPlan};
 use crate::error::{ErrorKind, Result};
-use crate::event::{EntityId, Filter, NamePattern, Position, Text, Version};
+use crate::event::{EntityId, Event, Filter, NamePattern, Position, Text, Version};
 use crate::store::index::{EntityKey, Postings, Span};
 use crate::store::options::Mode;
 use crate::store::snapshot::Snapshot;
@@ -22,9 +23,8 @@ pub(super) struct Walk<'a> {
     current: Option<Current<'a>>,
     /// How the first stretch that gave candidates was read.
     pub(super) plan: Option<ScanPlan>,
-    /// The candidates, and the offsets of their records.
+    /// The candidates.
     pub(super) rows: Vec<u32>,
-    pub(super) offsets: Vec<u32>,
 }
 
 /// A stretch that may hold matches; with the entity's rows when these are known already.
@@ -37,6 +37,7 @@ struct Current<'a> {
     range: &'a Range,
     span: Span,
     candidates: Candidates,
+    reader: Reader<'a>,
 }
 
 impl<'a> Walk<'a> {
@@ -62,7 +63,6 @@ impl<'a> Walk<'a> {
             current: None,
             plan: None,
             rows: Vec::new(),
-            offsets: Vec::new(),
         })
     }
 
@@ -79,15 +79,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Gets the next candidates into `rows` and `offsets`, at most 256, and the stretch that they belong to; `None`
-    /// behind the last. They may be none although there are more.
+    /// Gets the next candidates into `rows`, at most 256, and the stretch that they belong to; `None` behind the last.
+    /// They may be none although there are more.
     pub(super) fn next(&mut self) -> Result<Option<&'a Range>> {
         loop {
             if let Some(current) = &mut self.current
                 && current.candidates.next(&mut self.rows)?
             {
-                self.offsets.clear();
-                current.range.index.offsets(&self.rows, &mut self.offsets);
+                current.reader.take(&self.rows);
                 if !self.rows.is_empty() {
                     self.plan.get_or_insert(current.candidates.plan);
                 }
@@ -95,6 +94,14 @@ impl<'a> Walk<'a> {
             }
             let Some(stop) = self.stops.next() else { return Ok(None) };
             self.current = Some(self.enter(&stop)?);
+        }
+    }
+
+    /// The event of the `at`-th candidate, unless its names or its time rule it out.
+    pub(super) fn read(&mut self, at: usize) -> Result<Option<Event>> {
+        match (&mut self.current, self.rows.get(at)) {
+            (Some(current), Some(&row)) => current.reader.read(at, row, self.filter),
+            _ => Ok(None),
         }
     }
 
@@ -106,7 +113,7 @@ impl<'a> Walk<'a> {
         };
         let candidates =
             Candidates::bind(index, self.filter, stop.entity.as_ref(), span, self.order, self.mode)?;
-        Ok(Current { range: stop.range, span, candidates })
+        Ok(Current { range: stop.range, span, candidates, reader: Reader::new(stop.range) })
     }
 
     /// The position through which all is decided, once the present candidates are.

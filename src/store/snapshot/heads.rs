@@ -41,7 +41,7 @@ fn head_in(range: &Range, entity: EntityKey<'_>, cut: Position) -> Result<Option
     let Some(row) = rank.last else { return Ok(None) };
     let position = index.position_of(row);
     let version = if index.has_gaps() {
-        range.log.event(position, index.offset(row).unwrap_or_default())?.version
+        range.event(row)?.version
     } else {
         Version::new(postings.first_version.get() + u64::from(rank.count)).previous()
     };

@@ -4,19 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{CallFrame, Snapshot};
+use super::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{
-    EntityId, Event, EventId, Filter, IdempotencyKey, NamePattern, Position, Text, Timestamp,
-};
+use crate::event::{EntityId, Event, EventId, IdempotencyKey, Position, Text, Timestamp};
 use crate::store::index::{hash_of, hash_of_id};
-use crate::store::log::{Record, generated_position};
+use crate::store::log::generated_position;
 use crate::store::options::Mode;
-use crate::store::view::Range;
+use crate::store::view::{CallFrame, Range};
 
 pub(super) fn event(snapshot: &Snapshot, position: Position) -> Result<Option<Event>> {
     match locate(snapshot, position) {
-        Some((range, row)) => event_in(range, row).map(Some),
+        Some((range, row)) => range.event(row).map(Some),
         None => Ok(None),
     }
 }
@@ -25,7 +23,7 @@ pub(super) fn event_by_id(snapshot: &Snapshot, event_id: &EventId) -> Result<Opt
     let means = |event: &Event| event.event_id == *event_id;
     if let Some(position) = generated_position(event_id, snapshot.id_key)
         && let Some((range, row)) = locate(snapshot, position)
-        && let Some(event) = readable(snapshot, event_in(range, row))?.filter(means)
+        && let Some(event) = readable(snapshot, range.event(row))?.filter(means)
     {
         return Ok(Some(event));
     }
@@ -33,7 +31,7 @@ pub(super) fn event_by_id(snapshot: &Snapshot, event_id: &EventId) -> Result<Opt
     for range in snapshot.ranges().iter().rev() {
         let cut = range.index.row_of(snapshot.head);
         for row in range.index.ids(hash)?.into_iter().filter(|&row| row <= cut) {
-            if let Some(event) = readable(snapshot, event_in(range, row))?.filter(means) {
+            if let Some(event) = readable(snapshot, range.event(row))?.filter(means) {
                 return Ok(Some(event));
             }
         }
@@ -46,7 +44,7 @@ pub(super) fn call(snapshot: &Snapshot, key: &IdempotencyKey) -> Result<Option<P
     for range in snapshot.ranges().iter().rev() {
         let cut = range.index.row_of(snapshot.head);
         for row in range.index.calls(hash)?.into_iter().filter(|&row| row <= cut) {
-            let found = range.log.call_of(range.index.offset(row).unwrap_or_default());
+            let found = range.call_of(row);
             if let Some(Some((found, first))) = readable(snapshot, found)?
                 && found == *key
             {
@@ -63,8 +61,7 @@ pub(super) fn frame_of(snapshot: &Snapshot, position: Position) -> Result<CallFr
             format!("read the frame of position {position}: the last position is {}", snapshot.head);
         return Err(Error::new(ErrorKind::NotFound, "no_such_position", message));
     };
-    let (frame, attrs) = range.log.frame_of(range.index.offset(row).unwrap_or_default())?;
-    Ok(CallFrame { last: frame.last_position(), recorded_at: frame.recorded_at, attrs })
+    range.frame_of(row)
 }
 
 pub(super) fn entity_ids(snapshot: &Snapshot, prefix: &str, max: usize) -> Result<Vec<EntityId>> {
@@ -108,8 +105,7 @@ fn recorded_before(
     row: u32,
 ) -> Result<Option<(u32, Timestamp)>> {
     for row in (low + 1..=row).rev() {
-        let offset = range.index.offset(row).unwrap_or_default();
-        if let Some(recorded_at) = readable(snapshot, range.log.recorded_at(offset))? {
+        if let Some(recorded_at) = readable(snapshot, range.recorded_at(row))? {
             return Ok(Some((row, recorded_at)));
         }
     }
@@ -125,42 +121,6 @@ fn locate(snapshot: &Snapshot, position: Position) -> Option<(&Range, u32)> {
     let at = ranges.partition_point(|range| range.index.first() <= position).checked_sub(1)?;
     let range = ranges.get(at)?;
     Some((range, range.index.row_of(position)))
-}
-
-fn event_in(range: &Range, row: u32) -> Result<Event> {
-    read_event(range, row, range.index.offset(row).unwrap_or_default())
-}
-
-/// Reads the record of a row at `offset`; 0 stands for damaged bytes.
-pub(super) fn read_event(range: &Range, row: u32, offset: u32) -> Result<Event> {
-    let read = range.log.event(range.index.position_of(row), offset);
-    read.or_else(|error| blame(range, error))
-}
-
-/// The same, unless its names or its time rule the record out.
-pub(crate) fn read_candidate(range: &Range, row: u32, offset: u32, filter: &Filter) -> Result<Option<Event>> {
-    let position = range.index.position_of(row);
-    let read = range.log.event_if(position, offset, |record| may_match(filter, record));
-    read.or_else(|error| blame(range, error))
-}
-
-/// A damaged index may lead to a sound record of another position: then it is the index that is to blame.
-fn blame<T>(range: &Range, error: Error) -> Result<T> {
-    range.index.prove_rows()?;
-    Err(error)
-}
-
-fn may_match(filter: &Filter, record: &Record) -> bool {
-    let names = |pattern: &Option<NamePattern>, name: Option<&str>| match (pattern, name) {
-        (Some(pattern), Some(name)) => pattern.matches(name),
-        _ => true,
-    };
-    let timestamp = record.timestamp();
-    filter.since.is_none_or(|since| timestamp >= since)
-        && filter.until.is_none_or(|until| timestamp < until)
-        && filter.as_of.is_none_or(|as_of| timestamp <= as_of)
-        && names(&filter.event_type, record.event_type())
-        && names(&filter.entity_id, record.entity_id())
 }
 
 /// Damage is read around with [`Mode::Read`] and an error with [`Mode::Write`].

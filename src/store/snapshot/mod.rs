@@ -10,14 +10,13 @@ mod stats;
 
 use std::sync::Arc;
 
-pub(crate) use lookup::read_candidate;
 pub use stats::{StoreStats, TypeCount};
 
 use super::index::HeadCache;
-use super::log::{Attrs, generated_id};
+use super::log::generated_id;
 use super::options::Mode;
 use super::read::{Page, Scan, ScanLimits, page};
-use super::view::{Range, View};
+use super::view::{CallFrame, Range, View};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::event::{EntityId, Event, EventId, Filter, IdempotencyKey, Position, Timestamp, Version};
@@ -41,16 +40,6 @@ pub struct Head {
     pub version: Version,
     /// Its position.
     pub position: Position,
-}
-
-/// The frame that holds an event: what one call stored.
-pub(crate) struct CallFrame {
-    /// The position of its last event.
-    pub last: Position,
-    /// When it was committed.
-    pub recorded_at: Timestamp,
-    /// What it says of the call.
-    pub attrs: Attrs,
 }
 
 impl Snapshot {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::lookup::read_event;
 use super::{Snapshot, heads};
 use crate::error::Result;
 use crate::event::{EventType, Filter, NamePattern, Position, Text, Timestamp};
 use crate::store::index::{RangeIndex, TIME_BLOCK};
+use crate::store::log::LogFile;
 use crate::store::view::Range;
 
 /// An event type and how often it occurs.
@@ -128,8 +128,8 @@ fn times_of(range: &Range, head: Position) -> Result<Option<(Timestamp, Timestam
         .copied()
         .fold(None, |all, block| join(all, Some(block)));
     for row in whole..rows {
-        if let Some(offset) = index.offset(row).filter(|&offset| offset != 0) {
-            let timestamp = read_event(range, row, offset)?.timestamp;
+        if !index.is_damaged(row) {
+            let timestamp = range.event(row)?.timestamp;
             times = join(times, Some((timestamp, timestamp)));
         }
     }
@@ -148,25 +148,26 @@ fn join(
 
 fn last_recorded_at(snapshot: &Snapshot) -> Option<Timestamp> {
     let range = snapshot.ranges().last()?;
-    let offset = range.index.offset(range.index.row_of(snapshot.head))?;
-    range.log.recorded_at(offset).ok()
+    range.recorded_at(range.index.row_of(snapshot.head)).ok()
 }
 
 /// The bytes in use of each log file: up to the end of the frame of its last position in view.
 fn log_bytes(snapshot: &Snapshot) -> u64 {
     let ranges = snapshot.ranges();
-    let next = ranges.iter().skip(1).map(Some).chain([None]);
-    let last_of_file = ranges
-        .iter()
-        .zip(next)
-        .filter(|(range, next)| next.is_none_or(|next| !Arc::ptr_eq(&range.log, &next.log)));
-    last_of_file
-        .map(|(range, _)| match &range.index {
-            RangeIndex::File(file) if file.last() <= snapshot.head => file.log_end(),
-            index => {
-                let row = index.row_of(index.last().min(snapshot.head));
-                index.offset(row).and_then(|offset| range.log.end_of(offset)).unwrap_or_default()
-            }
-        })
-        .sum()
+    let newest_of_log = |(at, range): (usize, &Arc<Range>)| {
+        let log = range.log()?;
+        let is_newest = ranges.get(at + 1).is_none_or(|next| !next.is_in(log));
+        is_newest.then(|| end_in(range, log, snapshot.head))
+    };
+    ranges.iter().enumerate().filter_map(newest_of_log).sum()
+}
+
+fn end_in(range: &Range, log: &LogFile, head: Position) -> u64 {
+    match &range.index {
+        RangeIndex::File(file) if file.last() <= head => file.log_end(),
+        index => {
+            let row = index.row_of(index.last().min(head));
+            index.offset(row).and_then(|offset| log.end_of(offset)).unwrap_or_default()
+        }
+    }
 }
