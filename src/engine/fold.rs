@@ -342,6 +342,7 @@ mod tests {
             event_type: EventType::new("changed").expect("a name"),
             payload: Json::trusted(Text::from(payload)),
             metadata: metadata.map(|metadata| Json::trusted(Text::from(metadata))),
+            emptied: false,
         }
     }
 

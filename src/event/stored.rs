@@ -23,4 +23,6 @@ pub struct Event {
     pub payload: Json,
     /// Its metadata, as the bytes that came.
     pub metadata: Option<Json>,
+    /// Whether retention has emptied it: then the payload reads as `null`, and there is no metadata.
+    pub emptied: bool,
 }

@@ -46,6 +46,7 @@ pub fn expected_event(draft: &EventDraft, appended: &Appended, at: usize) -> Eve
         event_type: draft.event_type.clone(),
         payload: draft.payload().clone(),
         metadata: draft.metadata().cloned(),
+        emptied: false,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn order_placed() -> Event {
         event_type: EventType::new("order.placed").expect("a name"),
         payload: Json::trusted(Text::from(payload)),
         metadata: Some(Json::trusted(Text::from(r#"{"actor":"agent-1","$client":{"name":"claude-code"}}"#))),
+        emptied: false,
     }
 }
 

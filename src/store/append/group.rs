@@ -212,6 +212,7 @@ impl Accepted {
                 event_type: draft.event_type.clone(),
                 payload: draft.payload().clone(),
                 metadata: draft.metadata().cloned(),
+                emptied: false,
             }
         })
     }

@@ -130,6 +130,7 @@ fn frames(shape: Shape) -> Vec<Frame> {
                 event_type: EventType::new(format!("kind.{}", below(shape.types))).expect("a name"),
                 payload: Json::trusted(Text::from(format!("{{\"n\":{position}}}"))),
                 metadata: (below(4) == 0).then(|| Json::trusted(Text::from("{\"actor\":\"test\"}"))),
+                emptied: false,
             }
         });
         let events = events.collect();

@@ -115,6 +115,7 @@ impl Record {
             } else {
                 None
             },
+            emptied: false,
         })
     }
 }
