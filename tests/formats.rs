@@ -18,7 +18,7 @@ use crate::machines::ledger::read_all;
 use crate::machines::scratch;
 use crate::machines::workload::{Shape, Workload, small_options};
 
-const NEWEST: u32 = 1;
+const NEWEST: u32 = 2;
 
 fn folder(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/formats/v{version}"))

@@ -97,6 +97,7 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         synced_through: 0,
         volatile: options.durability != Durability::Fsync,
         suspect: false,
+        segments: Vec::new(),
         log_files: vec![1],
     };
     // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
@@ -327,6 +328,7 @@ impl Recovery<'_> {
             manifest.synced_through = head.get();
         }
         manifest.volatile = self.options.durability != Durability::Fsync;
+        manifest.format = FORMAT;
         // Every file was proved on the way here, and there is no damage any more.
         manifest.suspect = false;
         if manifest != self.manifest {

@@ -58,6 +58,7 @@ pub(super) fn manifest(
         synced_through: noted.chain(begun).max().unwrap_or_default(),
         volatile: false,
         suspect: true,
+        segments: Vec::new(),
         log_files,
     };
     Ok(Some((manifest, Damage::of_file("manifest.json", reason))))

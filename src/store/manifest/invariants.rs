@@ -6,8 +6,22 @@ type Invariant = (&'static str, fn(&Manifest) -> bool);
 type Transition = (&'static str, fn(&Manifest, &Manifest) -> bool);
 
 const INVARIANTS: &[Invariant] = &[
-    ("the format is one that this program writes", |m| m.format == FORMAT),
-    ("the first log file begins at position 1", |m| m.log_files.first() == Some(&1)),
+    ("the format is one that this program reads", |m| (1..=FORMAT).contains(&m.format)),
+    ("only format 2 has segments", |m| m.segments.is_empty() || m.format >= 2),
+    ("segments follow one another from position 1", |m| {
+        let mut next = 1;
+        m.segments.iter().all(|segment| {
+            let joins = segment.first == next && segment.last >= segment.first;
+            next = segment.last.saturating_add(1);
+            joins
+        })
+    }),
+    ("the first log file begins at position 1 or behind a segment", |m| {
+        m.log_files.first().is_some_and(|&log| log == 1 || m.segments.iter().any(|s| s.last + 1 == log))
+    }),
+    ("the newest log file is in no segment", |m| {
+        m.log_files.last().is_some_and(|&newest| m.sealed_through() < newest)
+    }),
     ("log files are in rising order", |m| m.log_files.is_sorted_by(|a, b| a < b)),
     ("the newest log file begins at most one position after what is durable", |m| {
         m.log_files.last().is_some_and(|&last| last <= m.synced_through + 1)
@@ -18,7 +32,15 @@ const TRANSITIONS: &[Transition] = &[
     ("a branch keeps its name and its key", |old, new| old.branch == new.branch && old.id_key == new.id_key),
     ("the epoch never falls", |old, new| old.epoch <= new.epoch),
     ("what is durable stays durable", |old, new| old.synced_through <= new.synced_through),
-    ("log files are only added, after the newest", |old, new| new.log_files.starts_with(&old.log_files)),
+    ("the format never falls", |old, new| old.format <= new.format),
+    ("what segments hold stays in segments", |old, new| old.sealed_through() <= new.sealed_through()),
+    ("log files are added after the newest, and go only from the oldest on", |old, new| {
+        let gone = old.log_files.iter().take_while(|log| !new.log_files.contains(log)).count();
+        new.log_files.starts_with(old.log_files.get(gone..).unwrap_or_default()) && gone < old.log_files.len()
+    }),
+    ("only segments whose log files are gone are written anew", |old, new| {
+        old.segments.get(old.cold().len()..).unwrap_or_default().iter().all(|hot| new.segments.contains(hot))
+    }),
 ];
 
 /// The first invariant that `manifest` breaks.
@@ -34,6 +56,7 @@ pub(super) fn broken_by_swap(old: &Manifest, new: &Manifest) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::manifest::SegmentEntry;
 
     fn manifest() -> Manifest {
         Manifest {
@@ -44,6 +67,7 @@ mod tests {
             synced_through: 20,
             volatile: false,
             suspect: false,
+            segments: Vec::new(),
             log_files: vec![1, 11],
         }
     }
@@ -60,27 +84,60 @@ mod tests {
         assert!(begins(broken_by_swap(&old, &new), transition), "{:?}", broken_by_swap(&old, &new));
     }
 
+    fn segment(first: u64, last: u64) -> SegmentEntry {
+        SegmentEntry {
+            first,
+            last,
+            generation: 1,
+            parquet_bytes: 9,
+            envelope_bytes: 9,
+            envelope_crc: 9,
+            emptied: 0,
+            recorded_last: 9,
+        }
+    }
+
     #[test]
-    fn a_rotation_keeps_every_invariant() {
-        check(
-            |m| {
-                m.log_files.push(21);
-                m.synced_through = 20;
-            },
-            None,
-            None,
-        );
+    fn the_life_of_a_log_file_keeps_every_invariant() {
+        let mut steps = vec![manifest()];
+        let mut step = |change: &dyn Fn(&mut Manifest)| {
+            let mut next = steps.last().expect("a manifest").clone();
+            change(&mut next);
+            steps.push(next);
+        };
+        step(&|m| {
+            m.log_files.push(21);
+            m.synced_through = 20;
+        });
+        step(&|m| m.segments.push(segment(1, 10)));
+        step(&|m| m.segments.push(segment(11, 20)));
+        step(&|m| drop(m.log_files.remove(0)));
+        step(&|m| m.segments[0].generation = 2);
+        step(&|m| drop(m.log_files.remove(0)));
+        step(&|m| m.segments = vec![segment(1, 20)]);
+        for pair in steps.windows(2) {
+            assert_eq!(broken(&pair[1]), None);
+            assert_eq!(broken_by_swap(&pair[0], &pair[1]), None);
+        }
     }
 
     #[test]
     fn each_invariant_bites() {
         check(|m| m.format = 9, Some("the format"), None);
-        check(|m| m.log_files = vec![2, 11], Some("the first log file"), Some("log files are only added"));
+        check(|m| m.format = 1, None, Some("the format never falls"));
+        check(|m| m.log_files = vec![2, 11], Some("the first log file"), Some("log files are added"));
         check(|m| m.log_files = vec![1, 11, 11], Some("log files are in rising"), None);
-        check(|m| m.log_files.push(22), Some("the newest log file"), None);
+        check(|m| m.log_files.push(22), Some("the newest log file begins"), None);
+        check(|m| m.segments = vec![segment(1, 20)], Some("the newest log file is in no"), None);
+        check(|m| m.segments = vec![segment(2, 10)], Some("segments follow"), None);
+        check(|m| m.log_files = vec![11], Some("the first log file"), None);
         check(|m| m.id_key = 8, None, Some("a branch keeps"));
         check(|m| m.epoch = 0, None, Some("the epoch"));
         check(|m| m.synced_through = 19, None, Some("what is durable"));
-        check(|m| m.log_files = vec![1], None, Some("log files are only added"));
+        check(|m| m.log_files = vec![1], None, Some("log files are added"));
+        let sealed = || Manifest { segments: vec![segment(1, 10)], ..manifest() };
+        let hot = Manifest { segments: vec![SegmentEntry { generation: 2, ..segment(1, 10) }], ..manifest() };
+        assert!(broken_by_swap(&sealed(), &hot).is_some_and(|rule| rule.starts_with("only segments")));
+        assert!(broken_by_swap(&sealed(), &manifest()).is_some_and(|rule| rule.starts_with("what segments")));
     }
 }

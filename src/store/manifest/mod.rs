@@ -14,8 +14,31 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use swap::{load, swap};
 
-/// The version of the layout of a data directory.
-pub(crate) const FORMAT: u32 = 1;
+/// The version of the layout of a data directory: 2 since there are segments. A store of format 1 has none; it is
+/// opened as it is and becomes format 2 by the first open for writing.
+pub(crate) const FORMAT: u32 = 2;
+
+/// A segment, as the manifest knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    /// Its first position.
+    pub first: u64,
+    /// Its last position.
+    pub last: u64,
+    /// Counts how often these positions were written anew.
+    pub generation: u32,
+    /// Bytes of the Parquet file.
+    pub parquet_bytes: u64,
+    /// Bytes of the envelope.
+    pub envelope_bytes: u64,
+    /// CRC-32C of the envelope.
+    pub envelope_crc: u32,
+    /// Rows whose payload and metadata retention has emptied.
+    #[serde(default)]
+    pub emptied: u64,
+    /// When the last position was committed, µs since 1970.
+    pub recorded_last: i64,
+}
 
 /// What a branch consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +60,23 @@ pub(crate) struct Manifest {
     /// Damage was found in a log file: the next open proves all of them before it trusts an index.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspect: bool,
-    /// The first position of each log file, rising.
+    /// The segments, oldest first, without a gap from position 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentEntry>,
+    /// The first position of each log file, rising. The first of them begins at position 1 or behind a segment; those
+    /// that segments hold too are kept for speed.
     pub log_files: Vec<u64>,
+}
+
+impl Manifest {
+    /// The last position that a segment holds; 0 when there is none.
+    pub(crate) fn sealed_through(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.last)
+    }
+
+    /// The segments whose log files are gone: only they can be read, and only they are rewritten.
+    pub(crate) fn cold(&self) -> &[SegmentEntry] {
+        let hot = self.log_files.first().copied().unwrap_or(1);
+        self.segments.get(..self.segments.partition_point(|segment| segment.last < hot)).unwrap_or_default()
+    }
 }
