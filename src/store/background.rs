@@ -174,7 +174,7 @@ impl Branch {
         let disk = self.options.disk.as_ref();
         let (first, last) = (memory.first(), memory.last());
         let path: PathBuf = index_dir(&self.dir).join(file_name(first, last));
-        memory.write(last, covered, disk, &path)?;
+        memory.write(last, Some(covered), disk, &path)?;
         let index = RangeIndex::File(Arc::new(IndexFile::open(disk, &path)?));
         let range = Arc::new(Range::of_log(log, index));
         self.change_view(|view| {

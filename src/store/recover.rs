@@ -173,7 +173,7 @@ impl Recovery<'_> {
         let (mut at, checks) = (Boundary::start(log), self.checks());
         loop {
             let joins = |index: &&Arc<IndexFile>| {
-                index.first() == at.next && next.is_none_or(|next| index.last() < next)
+                index.has_rows() && index.first() == at.next && next.is_none_or(|next| index.last() < next)
             };
             let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);

@@ -17,18 +17,27 @@ use crate::event::{Position, Timestamp};
 use crate::store::disk::Disk;
 
 impl MemoryIndex {
-    /// Writes the index, whose last position is `through` and ends at `log_end` in its log file, to `path`, and its
-    /// rows to the same name with the ending `.rows`.
+    /// Writes the index, whose last position is `through`, to `path`; of a stretch in row form, which ends at `log_end`
+    /// in its log file, also the rows, to the same name with the ending `.rows`.
     ///
     /// Readers go on meanwhile; a push waits.
     ///
     /// # Errors
     /// `Unavailable` when the disk fails, `Internal` when there is nothing to write or damage in between.
-    pub(crate) fn write(&self, through: Position, log_end: u64, disk: &dyn Disk, path: &Path) -> Result<()> {
+    pub(crate) fn write(
+        &self,
+        through: Position,
+        log_end: Option<u64>,
+        disk: &dyn Disk,
+        path: &Path,
+    ) -> Result<()> {
         let first = self.first();
-        let (index, rows) = self.with(|state| encode_state(state, first, through, log_end))?;
+        let (index, rows) =
+            self.with(|state| encode_state(state, first, through, log_end.unwrap_or_default()))?;
         let write = || {
-            replace(disk, &path.with_extension("rows"), &rows)?;
+            if log_end.is_some() {
+                replace(disk, &path.with_extension("rows"), &rows)?;
+            }
             replace(disk, path, &index)?;
             disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
         };

@@ -3,6 +3,7 @@
 //! **Invariant:** opening reads the header only, whatever the size. A section is proved by its checksum when it is
 //! first used and checked for bounds ever after: a damaged file gives `Corrupt`, never a panic or a wrong event.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -19,13 +20,13 @@ use crate::event::{Position, Timestamp, Version};
 use crate::store::disk::Disk;
 use crate::store::read::Order;
 
-/// An open index file and its rows.
+/// An open index file, with its rows while the stretch is in row form.
 pub(crate) struct IndexFile {
     path: PathBuf,
     name: String,
     header: Header,
     bytes: Bytes,
-    rows: Bytes,
+    rows: Option<Bytes>,
     proofs: [Proof; SECTIONS],
     rows_proof: Proof,
     streams: OnceLock<fst::Map<Bytes>>,
@@ -49,18 +50,24 @@ pub(super) struct ListPlace {
 }
 
 impl IndexFile {
-    /// Opens the index file at `path` and the rows file beside it.
+    /// Opens the index file at `path`, and the rows file beside it if there is one.
     ///
     /// # Errors
     /// `Unavailable` when they cannot be opened, `Corrupt` when their headers are not what was written.
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self> {
-        Self::new(path, map(disk, path)?, map(disk, &path.with_extension("rows"))?)
+        let rows = match disk.open(&path.with_extension("rows"), false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            _ => Some(map(disk, &path.with_extension("rows"))?),
+        };
+        Self::new(path, map(disk, path)?, rows)
     }
 
-    fn new(path: &Path, bytes: Bytes, rows: Bytes) -> Result<Self> {
+    fn new(path: &Path, bytes: Bytes, rows: Option<Bytes>) -> Result<Self> {
         let header = Header::decode(&bytes).map_err(|reason| damaged(path, reason))?;
-        check_rows(&rows, header.first, header.last)
-            .map_err(|reason| damaged(&path.with_extension("rows"), reason))?;
+        if let Some(rows) = &rows {
+            check_rows(rows, header.first, header.last)
+                .map_err(|reason| damaged(&path.with_extension("rows"), reason))?;
+        }
         Ok(Self {
             path: path.to_owned(),
             name: name_of(path),
@@ -90,7 +97,7 @@ impl IndexFile {
                 ));
             }
         }
-        if rows_are_whole(&self.rows) {
+        if self.rows.as_deref().is_none_or(rows_are_whole) {
             Ok(())
         } else {
             Err(format!("the rows of {} are not what was written", self.name))
@@ -125,16 +132,34 @@ impl IndexFile {
     /// # Errors
     /// `Unavailable` when the disk fails.
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<()> {
-        let removed = disk.remove(&self.path).and_then(|()| disk.remove(&self.path.with_extension("rows")));
-        removed.map_err(|error| {
-            let message = format!("remove index file {}", self.path.display());
-            Error::new(ErrorKind::Unavailable, "index_not_removed", message).caused_by(error)
-        })
+        disk.remove(&self.path).map_err(|error| self.not_removed(error))?;
+        self.remove_rows(disk)
+    }
+
+    /// Removes the rows file, once the log file that it leads into is gone.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk fails.
+    pub(crate) fn remove_rows(&self, disk: &dyn Disk) -> Result<()> {
+        match disk.remove(&self.path.with_extension("rows")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.not_removed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_removed(&self, error: io::Error) -> Error {
+        let message = format!("remove index file {}", self.path.display());
+        Error::new(ErrorKind::Unavailable, "index_not_removed", message).caused_by(error)
+    }
+
+    /// Whether it leads into a log file.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.is_some()
     }
 
     /// The bytes of both files.
     pub(crate) fn size(&self) -> u64 {
-        (self.bytes.len() + self.rows.len()) as u64
+        (self.bytes.len() + self.rows.as_ref().map_or(0, Bytes::len)) as u64
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -143,11 +168,12 @@ impl IndexFile {
 
     /// Fails when the rows are not what was written; a single row needs no proof, for its record proves itself.
     pub(super) fn prove_rows(&self) -> Result<()> {
-        if self.rows_proof.holds(|| rows_are_whole(&self.rows)) { Ok(()) } else { Err(self.corrupt("rows")) }
+        let is_whole = || self.rows.as_deref().is_none_or(rows_are_whole);
+        if self.rows_proof.holds(is_whole) { Ok(()) } else { Err(self.corrupt("rows")) }
     }
 
     pub(super) fn row(&self, row: u32) -> Option<u32> {
-        u32_at(&self.rows, ROWS_HEADER_BYTES + row as usize * 4)
+        u32_at(self.rows.as_ref()?, ROWS_HEADER_BYTES + row as usize * 4)
     }
 
     /// The place of an entity's list, with the version of its first event here.
@@ -450,14 +476,17 @@ mod tests {
             crate::store::index::fixture::write(memory, range.log().expect("a log file"), &fixture.dir);
         let file = IndexFile::open(&crate::store::disk::RealDisk, &path).expect("a file");
         let random = SeededIds::new(5);
-        for at in 0..file.bytes.len() + file.rows.len() {
-            let (mut bytes, mut rows) = (file.bytes.to_vec(), file.rows.to_vec());
+        let whole_rows = file.rows.clone().expect("rows");
+        for at in 0..file.bytes.len() + whole_rows.len() {
+            let (mut bytes, mut rows) = (file.bytes.to_vec(), whole_rows.to_vec());
             let flip = 1 << (random.next_u64() % 8);
             match at.checked_sub(bytes.len()) {
                 None => bytes[at] ^= flip,
                 Some(at) => rows[at] ^= flip,
             }
-            let Some(damaged) = sound(IndexFile::new(&path, bytes.into(), rows.into())) else { continue };
+            let Some(damaged) = sound(IndexFile::new(&path, bytes.into(), Some(rows.into()))) else {
+                continue;
+            };
             assert!(damaged.verify().is_err() || (268..272).contains(&at), "byte {at} is not proved");
             let index = RangeIndex::File(Arc::new(damaged));
             let range = Arc::new(Range::of_log(range.log().expect("a log file"), index));

@@ -218,6 +218,6 @@ pub(crate) fn write(memory: &MemoryIndex, log: &LogFile, dir: &TempDir) -> PathB
     let path = dir.path().join(file_name(memory.first(), memory.last()));
     let last = memory.row(u32::try_from(memory.last().get() - memory.first().get()).expect("a row"));
     let end = log.end_of(last.expect("a row")).expect("a frame");
-    memory.write(memory.last(), end, &RealDisk, &path).expect("room");
+    memory.write(memory.last(), Some(end), &RealDisk, &path).expect("room");
     path
 }

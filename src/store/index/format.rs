@@ -5,7 +5,7 @@
 //!   0  8  magic            "allsidx" and the format version, 1
 //!   8  8  first_position
 //!  16  8  last_position
-//!  24  8  log_end          the log file's offset behind the last position's frame
+//!  24  8  log_end          the log file's offset behind the last position's frame; 0 when made from a segment
 //!  32  8  entities_born    entities whose version 1 is in here
 //!  40  8  timestamp_min    µs since 1970
 //!  48  8  timestamp_max
