@@ -22,11 +22,13 @@ pub trait Disk: Send + Sync {
     fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn DiskFile>>;
     /// Renames a file over another, atomically.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name, which must not exist; both are the same file from then on.
+    fn hard_link(&self, original: &Path, link: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Creates a directory and its parents; existing ones are fine.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
-    /// Makes creations, renames and removals inside a directory durable.
+    /// Makes creations, links, renames and removals inside a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// The entries of a directory, in order of their names.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;

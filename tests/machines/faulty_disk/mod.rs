@@ -4,6 +4,7 @@
 //! It never syncs the real files: what is durable is what it recorded as synced. Only calls that change something
 //! are counted, because stopping between two reads leaves the same disk as stopping at the next change.
 
+mod names;
 mod power_cut;
 mod record;
 
@@ -22,6 +23,7 @@ use record::{Change, Record};
 pub enum Call {
     Create,
     Rename,
+    Link,
     Remove,
     CreateDir,
     SyncDir,
@@ -211,6 +213,12 @@ impl Disk for FaultyDisk {
         assert_eq!(old.parent(), new.parent(), "a rename between directories needs two syncs");
         let note = |record: &mut Record| record.rename(old, new);
         self.state().change(Call::Rename, new, note, || RealDisk.rename(from, to))
+    }
+
+    fn hard_link(&self, original: &Path, link: &Path) -> io::Result<()> {
+        let (old, new) = (self.name(original), self.name(link));
+        let note = |record: &mut Record| record.link(old, new);
+        self.state().change(Call::Link, new, note, || RealDisk.hard_link(original, link))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

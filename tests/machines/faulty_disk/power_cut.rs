@@ -1,8 +1,9 @@
 //! The states in which a power cut may leave a disk: synced content, plus any subset of what was not synced, each
 //! change kept, lost or torn.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use allsource::clock::{IdSource, SeededIds};
 
@@ -53,16 +54,21 @@ pub fn leave(record: &Record, seed: u64, moment: u64, into: &Path) {
     for change in record.pending_names.iter().filter(|_| fate.keeps()) {
         change.apply(&mut names);
     }
+    let mut written: BTreeMap<usize, PathBuf> = BTreeMap::new();
     // A map of paths is in order, so a directory comes before what is in it.
     for (name, entry) in &names {
         let path = into.join(name);
         let reachable = path.parent().is_some_and(Path::is_dir);
         match entry {
             Entry::Directory if reachable => fs::create_dir(path).expect("a directory can be made"),
-            Entry::File(id) if reachable => {
-                let content = content(&record.files[*id], &fate);
-                fs::write(path, content).expect("a file can be written");
-            }
+            Entry::File(id) if reachable => match written.get(id) {
+                Some(first) => fs::hard_link(first, path).expect("a file can be linked"),
+                None => {
+                    let content = content(&record.files[*id], &fate);
+                    fs::write(&path, content).expect("a file can be written");
+                    written.insert(*id, path);
+                }
+            },
             Entry::Directory | Entry::File(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A change to a file that no sync has covered.
@@ -101,22 +102,26 @@ impl Record {
             durable_names: BTreeMap::new(),
             pending_names: Vec::new(),
         };
-        record.take_in(root, root);
+        record.take_in(root, root, &mut BTreeMap::new());
         record.durable_names = record.names.clone();
         record
     }
 
-    fn take_in(&mut self, root: &Path, directory: &Path) {
+    fn take_in(&mut self, root: &Path, directory: &Path, known: &mut BTreeMap<u64, usize>) {
         for found in fs::read_dir(directory).expect("a readable directory") {
             let path = found.expect("a readable entry").path();
             let name = path.strip_prefix(root).expect("below the root").to_owned();
             if path.is_dir() {
                 self.names.insert(name, Entry::Directory);
-                self.take_in(root, &path);
+                self.take_in(root, &path, known);
             } else {
-                let durable = fs::read(&path).expect("a readable file");
-                self.names.insert(name, Entry::File(self.files.len()));
-                self.files.push(FileRecord { durable, pending: Vec::new() });
+                let inode = fs::metadata(&path).expect("a readable file").ino();
+                let id = *known.entry(inode).or_insert(self.files.len());
+                self.names.insert(name, Entry::File(id));
+                if id == self.files.len() {
+                    let durable = fs::read(&path).expect("a readable file");
+                    self.files.push(FileRecord { durable, pending: Vec::new() });
+                }
             }
         }
     }
@@ -146,6 +151,13 @@ impl Record {
     pub fn rename(&mut self, from: &Path, to: &Path) {
         if let Some(entry) = self.names.get(from).copied() {
             self.change_name(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), entry });
+        }
+    }
+
+    /// The new name leads to the same file; what is synced under one name is synced under both.
+    pub fn link(&mut self, original: &Path, link: &Path) {
+        if let Some(entry) = self.names.get(original).copied() {
+            self.change_name(NameChange::Create { path: link.to_owned(), entry });
         }
     }
 
