@@ -192,7 +192,7 @@ fn a_damaged_index_costs_no_event_and_is_built_anew_once_it_is_gone() {
 #[test]
 fn a_newer_manifest_asks_for_an_update() {
     let place = Place::new();
-    let body = r#"{"format":2,"streams":[]}"#;
+    let body = r#"{"format":99,"streams":[]}"#;
     let document = format!("{{\"crc32c\":\"{:08x}\",\"manifest\":{body}}}", crc32c::crc32c(body.as_bytes()));
     fs::write(place.branch().join("manifest.json"), document).expect("written");
     for mode in [Mode::Read, Mode::Write] {

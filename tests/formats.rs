@@ -99,6 +99,38 @@ fn every_released_format_opens_with_what_was_put_in() {
     }
 }
 
+/// The manifest as programs of every version begin to read it: checked, then its format is looked at.
+fn format_of(dir: &Path) -> u64 {
+    let document = fs::read_to_string(dir.join("tenants/default/main/manifest.json")).expect("a manifest");
+    let (head, body) = document.split_once(r#","manifest":"#).expect("a checksum before the manifest");
+    let body = body.strip_suffix('}').expect("one object");
+    assert_eq!(head, format!(r#"{{"crc32c":"{:08x}""#, crc32c::crc32c(body.as_bytes())));
+    let manifest: Value = serde_json::from_str(body).expect("JSON");
+    manifest["format"].as_u64().expect("a number")
+}
+
+/// A reader must not take a store away from the program that writes it; a writer leaves nothing that an older program
+/// would misread: that one finds the number, and asks for an update.
+#[test]
+fn the_first_open_for_writing_upgrades_a_store_and_reading_leaves_it_as_it_is() {
+    for version in 1..=NEWEST {
+        let root = scratch();
+        let dir = root.path().join("store");
+        copy(&folder(version), &dir);
+        let content = || files(&dir).iter().map(|path| fs::read(path).expect("readable")).collect::<Vec<_>>();
+        let before = content();
+        let open = |mode| {
+            let options = Options { mode, ..small_options(Arc::new(RealDisk), 1) };
+            Store::open(&dir, options).expect("an old store opens")
+        };
+        drop(open(Mode::Read));
+        assert!(content() == before, "reading changed v{version}");
+        assert_eq!(format_of(&dir), u64::from(version));
+        drop(open(Mode::Write));
+        assert_eq!(format_of(&dir), u64::from(NEWEST));
+    }
+}
+
 #[test]
 fn the_newest_format_is_what_this_version_writes() {
     let root = scratch();
