@@ -208,7 +208,7 @@ impl Branch {
         self.replace(log, &whole, end.offset as u64)?;
         for range in runs {
             if let RangeIndex::File(run) = &range.index {
-                run.remove(self.options.disk.as_ref())?;
+                run.remove(&self.discards)?;
             }
         }
         Ok(())

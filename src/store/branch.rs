@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
+use super::discard::Discards;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
 use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
@@ -34,6 +35,8 @@ pub(crate) struct Branch {
     pub writer: Mutex<Writer>,
     pub manifest: Mutex<Manifest>,
     pub background: Background,
+    /// Every file of the branch is removed through here.
+    pub discards: Discards,
     view: ArcSwap<View>,
     /// The last position that readers see.
     head: AtomicU64,
@@ -77,6 +80,7 @@ impl Branch {
             epoch: found.manifest.epoch,
             id_key: found.manifest.id_key,
             queue: GroupCommit::new(Arc::clone(&options.clock)),
+            discards: Discards::new(Arc::clone(&options.disk)),
             options,
             dir,
             writer: Mutex::new(found.writer),

@@ -19,6 +19,7 @@
 mod append;
 mod background;
 mod branch;
+mod discard;
 pub mod disk;
 mod feed;
 mod index;

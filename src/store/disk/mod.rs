@@ -32,6 +32,8 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// The entries of a directory, in order of their names.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// The one absolute name of a file or directory that exists, without symbolic links.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
     /// Takes the exclusive lock of a lock file, creating it, and writes this process's id into it; `None` when another
     /// process has it.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;

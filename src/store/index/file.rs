@@ -17,6 +17,7 @@ use super::postings::{List, Malformed, Rank, Span, take_varint};
 use super::{EntityKey, NameKind, bloom, hashes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, Version};
+use crate::store::discard::Discards;
 use crate::store::disk::Disk;
 use crate::store::read::Order;
 
@@ -131,25 +132,23 @@ impl IndexFile {
     ///
     /// # Errors
     /// `Unavailable` when the disk fails.
-    pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<()> {
-        disk.remove(&self.path).map_err(|error| self.not_removed(error))?;
-        self.remove_rows(disk)
+    pub(crate) fn remove(&self, discards: &Discards) -> Result<()> {
+        self.discard([self.path.clone(), self.path.with_extension("rows")], discards)
     }
 
     /// Removes the rows file, once the log file that it leads into is gone.
     ///
     /// # Errors
     /// `Unavailable` when the disk fails.
-    pub(crate) fn remove_rows(&self, disk: &dyn Disk) -> Result<()> {
-        match disk.remove(&self.path.with_extension("rows")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.not_removed(error)),
-            _ => Ok(()),
-        }
+    pub(crate) fn remove_rows(&self, discards: &Discards) -> Result<()> {
+        self.discard([self.path.with_extension("rows")], discards)
     }
 
-    fn not_removed(&self, error: io::Error) -> Error {
-        let message = format!("remove index file {}", self.path.display());
-        Error::new(ErrorKind::Unavailable, "index_not_removed", message).caused_by(error)
+    fn discard(&self, paths: impl IntoIterator<Item = PathBuf>, discards: &Discards) -> Result<()> {
+        discards.discard(paths).map_err(|error| {
+            let message = format!("remove index file {}", self.path.display());
+            Error::new(ErrorKind::Unavailable, "index_not_removed", message).caused_by(error)
+        })
     }
 
     /// Whether it leads into a log file.

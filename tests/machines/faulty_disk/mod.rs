@@ -251,6 +251,11 @@ impl Disk for FaultyDisk {
         RealDisk.list(path)
     }
 
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        self.when_on()?;
+        RealDisk.canonicalize(path)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         let name = self.name(path);
         let note = |record: &mut Record| {
