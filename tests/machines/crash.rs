@@ -70,6 +70,7 @@ pub fn go_on(workload: &Workload, root: &Path, ledger: Ledger, promise: Promise)
             Err(error) => return Err(format!("an append that was sent again failed: {error}")),
         }
     }
+    ledger.retries_are_known(&store)?;
     for n in workload.appends..workload.appends + 3 {
         let head = store.snapshot().head();
         let append = workload.append(n, &ledger);
@@ -83,7 +84,8 @@ pub fn go_on(workload: &Workload, root: &Path, ledger: Ledger, promise: Promise)
     }
     store.close().map_err(|error| format!("cannot be closed: {error}"))?;
     store = open()?;
-    ledger.settle(&store, Promise::All).map(drop).map_err(|violation| format!("after going on: {violation}"))
+    let settled = ledger.settle(&store, Promise::All).and_then(|ledger| ledger.retries_are_known(&store));
+    settled.map_err(|violation| format!("after going on: {violation}"))
 }
 
 /// Stops the recovery of `root` at every disk call in turn: what it leaves must be recovered all the same.

@@ -23,7 +23,13 @@ pub enum Promise {
 #[derive(Clone, Debug)]
 struct Batch {
     events: Vec<Event>,
-    key: Option<IdempotencyKey>,
+    append: Append,
+}
+
+impl Batch {
+    fn key(&self) -> Option<&IdempotencyKey> {
+        self.append.idempotency_key.as_ref()
+    }
 }
 
 /// Everything a store answered, and the appends that it left without an answer.
@@ -76,8 +82,7 @@ impl Ledger {
             .map(|(at, draft)| expected_event(draft, appended, at))
             .collect();
         if let Some(first) = events.first() {
-            let key = append.idempotency_key.clone();
-            self.acknowledged.insert(first.position.get(), Batch { events, key });
+            self.acknowledged.insert(first.position.get(), Batch { events, append: append.clone() });
         }
     }
 
@@ -113,17 +118,17 @@ impl Ledger {
         let mut settled = BTreeMap::new();
         for frame in events.chunk_by(|a, b| a.recorded_at == b.recorded_at) {
             let first = frame[0].position.get();
-            let key = match self.acknowledged.remove(&first) {
+            let append = match self.acknowledged.remove(&first) {
                 Some(batch) => {
                     same(&batch.events, frame)?;
-                    batch.key
+                    batch.append
                 }
                 None => self.take_unanswered(frame)?,
             };
-            settled.insert(first, Batch { events: frame.to_vec(), key });
+            settled.insert(first, Batch { events: frame.to_vec(), append });
         }
         self.judge_missing(&snapshot, promise)?;
-        let lost_keys = self.acknowledged.values().filter_map(|batch| batch.key.as_ref());
+        let lost_keys = self.acknowledged.values().filter_map(Batch::key);
         let open_keys = self.unanswered.iter().filter_map(|append| append.idempotency_key.as_ref());
         for key in lost_keys.chain(open_keys) {
             check(call(&snapshot, key)?.is_none(), || {
@@ -137,14 +142,45 @@ impl Ledger {
         Ok(settled)
     }
 
+    /// Whether every call that can be known again is: by its key, or by the ids of all its events. Nothing may be
+    /// stored by that, however long ago the call was and wherever its events lie now.
+    pub fn retries_are_known(&self, store: &Store) -> Result<(), Violation> {
+        let head = store.snapshot().head();
+        for batch in self.acknowledged.values() {
+            let is_keyed = batch.key().is_some();
+            if !is_keyed && batch.append.events.iter().any(|draft| draft.event_id.is_none()) {
+                continue;
+            }
+            let said =
+                |what: &str| format!("the batch at {} was sent again: {what}", batch.events[0].position);
+            let again = store.append(batch.append.clone()).map_err(|error| said(&error.to_string()))?;
+            let places = again.events.iter().map(|stored| (stored.position, &stored.event_id));
+            let expected = batch.events.iter().map(|event| (event.position, &event.event_id));
+            check(places.eq(expected), || said(&format!("{:?}", again.events)))?;
+            let is_known =
+                again.duplicate == is_keyed && again.events.iter().all(|e| is_keyed || e.already_stored);
+            check(is_known, || said("it was taken for a new one"))?;
+            let mut other = batch.append.clone();
+            other.events[0] = EventDraft::new("another", "another", "0").expect("a draft");
+            if is_keyed {
+                let code = store.append(other).map_err(|error| error.code().to_owned()).err();
+                check(code.as_deref() == Some("idempotency_conflict"), || {
+                    said(&format!("with other content: {code:?}"))
+                })?;
+            }
+        }
+        let now = store.snapshot().head();
+        check(now == head, || format!("sending batches again moved the head from {head} to {now}"))
+    }
+
     /// The open append whose events these are, all of them; it is then no longer open.
-    fn take_unanswered(&mut self, frame: &[Event]) -> Result<Option<IdempotencyKey>, Violation> {
+    fn take_unanswered(&mut self, frame: &[Event]) -> Result<Append, Violation> {
         let is_it = |append: &Append| {
             append.events.len() == frame.len()
                 && append.events.iter().zip(frame).all(|(draft, event)| is_stored_from(draft, event))
         };
         match self.unanswered.iter().position(is_it) {
-            Some(at) => Ok(self.unanswered.remove(at).idempotency_key),
+            Some(at) => Ok(self.unanswered.remove(at)),
             None => Err(format!(
                 "positions {} to {} hold what no append stored there: {:?}",
                 frame[0].position,
@@ -204,7 +240,7 @@ impl Ledger {
             same(history, &read_all(snapshot, &Filter { event_type: Some(pattern), ..Filter::default() })?)?;
         }
         for (first, batch) in &self.acknowledged {
-            if let Some(key) = &batch.key {
+            if let Some(key) = batch.key() {
                 let found = call(snapshot, key)?;
                 check(found == Some(Position::new(*first)), || {
                     format!("key {key} leads to {found:?}, not {first}")
