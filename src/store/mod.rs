@@ -32,6 +32,7 @@ mod read;
 mod recover;
 mod rescue;
 mod salvage;
+mod segment;
 mod snapshot;
 mod verify;
 mod view;

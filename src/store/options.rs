@@ -40,6 +40,8 @@ pub struct Options {
     pub run_bytes: u64,
     /// The most entity heads kept in the cache: 65,536.
     pub head_cache_entries_max: usize,
+    /// The most memory for decoded pages of segments: 32 MiB. With 0 none are kept, and every read decodes anew.
+    pub page_cache_bytes_max: u64,
     /// Files.
     pub disk: Arc<dyn Disk>,
     /// Time.
@@ -58,6 +60,7 @@ impl Default for Options {
             log_file_bytes: 64 << 20,
             run_bytes: 8 << 20,
             head_cache_entries_max: 65_536,
+            page_cache_bytes_max: 32 << 20,
             disk: Arc::new(RealDisk),
             clock: SystemClock::shared(),
             ids: Arc::new(SystemIds),

@@ -79,6 +79,22 @@ impl Record {
         str_at(&self.bytes, RECORD_HEADER_BYTES + self.entity_len(), self.type_len())
     }
 
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.has_flag(FLAG_METADATA)
+    }
+
+    /// The metadata's bytes; `None` when its length cannot be.
+    pub(crate) fn metadata(&self) -> Option<&[u8]> {
+        let start = RECORD_HEADER_BYTES + self.entity_len() + self.type_len() + self.id_len();
+        self.bytes.get(start..start.checked_add(u32_at(&self.bytes, 40) as usize)?)
+    }
+
+    /// The payload's bytes; `None` when a length before it cannot be.
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        let names = RECORD_HEADER_BYTES + self.entity_len() + self.type_len() + self.id_len();
+        self.bytes.get(names.checked_add(u32_at(&self.bytes, 40) as usize)?..)
+    }
+
     /// The id the caller gave: `None` when it is generated or cannot be read.
     pub(crate) fn given_id(&self) -> Option<EventId> {
         let (start, len) = (RECORD_HEADER_BYTES + self.entity_len() + self.type_len(), self.id_len());
