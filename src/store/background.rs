@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::branch::Branch;
 use super::index::{IndexFile, MemoryIndex, RangeIndex, file_name, index_dir, index_frames};
 use super::log::{LogFile, damage_error};
-use super::view::Range;
+use super::view::{Range, Rows};
 use crate::error::Result;
 use crate::event::Position;
 
@@ -25,8 +25,8 @@ const SLOW_DOWN_MAX: Duration = Duration::from_millis(100);
 pub(crate) struct Job {
     /// The first position that it holds.
     pub first: Position,
-    /// The byte of its log file up to which it speaks.
-    pub covered: u64,
+    /// The byte of its log file up to which it speaks; `None` for the index of a segment.
+    pub covered: Option<u64>,
 }
 
 /// The queue of the background thread.
@@ -41,6 +41,8 @@ struct State {
     failed: Vec<Job>,
     /// Enough log was written since the last sync that a next one should not wait for its time.
     sync_is_due: bool,
+    /// A log file may have become ready to be sealed.
+    upkeep_is_due: bool,
     /// The newest of the older log files are being proved; appends wait for it.
     proving: bool,
     closing: bool,
@@ -52,6 +54,7 @@ impl Background {
             jobs: jobs.into(),
             failed: Vec::new(),
             sync_is_due: false,
+            upkeep_is_due: true,
             proving: false,
             closing: false,
         };
@@ -120,8 +123,23 @@ impl Background {
         if failed {
             state.failed.extend(job);
         }
+        state.upkeep_is_due = true;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Waits until no index waits to be saved.
+    pub(crate) fn wait_until_saved(&self) {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| !state.jobs.is_empty() && !state.closing);
+    }
+
+    /// Waits for `interval`, until something may be due earlier, or until the branch closes; false when it does.
+    pub(crate) fn wait_for_upkeep(&self, interval: Duration) -> bool {
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.closing && !state.upkeep_is_due, interval);
+        state.upkeep_is_due = false;
+        !state.closing
     }
 
     /// Waits for `interval`, until a sync is due earlier, or until the branch closes; false when it does.
@@ -151,14 +169,13 @@ impl Branch {
         let Some(range) = view.ranges.iter().find(|range| range.index.first() == job.first) else {
             return Ok(());
         };
-        let Some(log) = range.log() else { return Ok(()) };
         if let RangeIndex::Memory(memory) = &range.index {
-            self.save_memory(log, memory, job.covered)?;
+            self.save_memory(range, memory, job.covered)?;
         }
-        self.merge_runs(log)
+        range.log().map_or(Ok(()), |log| self.merge_runs(log))
     }
 
-    fn save_memory(&self, log: &Arc<LogFile>, memory: &MemoryIndex, covered: u64) -> Result<()> {
+    fn save_memory(&self, range: &Range, memory: &MemoryIndex, covered: Option<u64>) -> Result<()> {
         // Under interval durability an index must not outlive the log that it speaks of.
         while self.durable() < memory.last() {
             if self.fault().is_some() {
@@ -166,17 +183,17 @@ impl Branch {
             }
             self.wait_durable(memory.last().previous(), SLOW_DOWN_MAX);
         }
-        self.replace(log, memory, covered)
+        self.replace(&range.rows, memory, covered)
     }
 
     /// Writes an index and puts it in the place of everything in the view that lies within its positions.
-    fn replace(&self, log: &Arc<LogFile>, memory: &MemoryIndex, covered: u64) -> Result<()> {
+    fn replace(&self, rows: &Rows, memory: &MemoryIndex, covered: Option<u64>) -> Result<()> {
         let disk = self.options.disk.as_ref();
         let (first, last) = (memory.first(), memory.last());
         let path: PathBuf = index_dir(&self.dir).join(file_name(first, last));
-        memory.write(last, Some(covered), disk, &path)?;
+        memory.write(last, covered, disk, &path)?;
         let index = RangeIndex::File(Arc::new(IndexFile::open(disk, &path)?));
-        let range = Arc::new(Range::of_log(log, index));
+        let range = Arc::new(Range { rows: rows.clone(), index });
         self.change_view(|view| {
             let at = view.ranges.partition_point(|range| range.index.first() < first);
             view.ranges.retain(|range| {
@@ -205,7 +222,7 @@ impl Branch {
             self.poison_behind(&damage_error(log, end, last, reason));
             return Ok(());
         }
-        self.replace(log, &whole, end.offset as u64)?;
+        self.replace(&Rows::Log(Arc::clone(log)), &whole, Some(end.offset as u64))?;
         for range in runs {
             if let RangeIndex::File(run) = &range.index {
                 run.remove(&self.discards)?;

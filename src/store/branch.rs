@@ -16,6 +16,7 @@ use super::index::{HeadCache, MemoryIndex, RangeIndex};
 use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
+use super::segment::PageCache;
 use super::snapshot::Snapshot;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,10 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// Held by whoever does upkeep.
+    pub upkeep_turn: Mutex<()>,
+    /// Decoded pages of segments.
+    pub pages: Arc<PageCache>,
     /// Held while a log file is synced.
     syncing: Mutex<()>,
     watch: Mutex<()>,
@@ -68,6 +73,8 @@ pub(crate) struct Found {
     pub writer: Writer,
     pub manifest: Manifest,
     pub durable: Position,
+    /// Decoded pages of segments.
+    pub pages: Arc<PageCache>,
     /// Indexes that an earlier process did not come to save.
     pub unsaved: Vec<Job>,
 }
@@ -83,6 +90,7 @@ impl Branch {
             discards: Discards::new(Arc::clone(&options.disk)),
             options,
             dir,
+            pages: found.pages,
             writer: Mutex::new(found.writer),
             manifest: Mutex::new(found.manifest),
             background: Background::new(found.unsaved),
@@ -91,6 +99,7 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            upkeep_turn: Mutex::new(()),
             syncing: Mutex::new(()),
             watch: Mutex::new(()),
             moved: Condvar::new(),
@@ -313,7 +322,7 @@ impl Branch {
             view.ranges.push(Arc::clone(&range));
         });
         if !full.is_empty() {
-            self.background.save(Job { first: full.first(), covered });
+            self.background.save(Job { first: full.first(), covered: Some(covered) });
         }
     }
 

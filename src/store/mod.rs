@@ -19,10 +19,12 @@
 mod append;
 mod background;
 mod branch;
+mod cold;
 mod discard;
 pub mod disk;
 mod feed;
 mod index;
+mod leftovers;
 mod log;
 mod manifest;
 mod open;
@@ -34,6 +36,7 @@ mod rescue;
 mod salvage;
 mod segment;
 mod snapshot;
+mod upkeep;
 mod verify;
 mod view;
 
@@ -44,4 +47,5 @@ pub use options::{Durability, Mode, Options, PlantedBug};
 pub use read::{Order, Page, Scan, ScanLimits, ScanPlan};
 pub use salvage::Salvaged;
 pub use snapshot::{Head, Snapshot, StoreStats, TypeCount};
+pub use upkeep::Upkeep;
 pub use verify::{Damage, VerifyReport};

@@ -13,6 +13,7 @@ use super::feed::Feed;
 use super::options::{Durability, Mode, Options};
 use super::recover;
 use super::snapshot::Snapshot;
+use super::upkeep::Upkeep;
 use super::verify::{Damage, VerifyReport, verify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
@@ -112,6 +113,18 @@ impl Store {
         verify(&self.branch, &self.closer.damage)
     }
 
+    /// Makes everything stored so far segments: begins a new log file, seals those that are full, and deletes those that
+    /// lie beyond the [hot window](Options::hot_window_bytes).
+    ///
+    /// The same happens by itself in the background whenever a log file is full; appends and reads go on meanwhile.
+    ///
+    /// # Errors
+    /// `Denied` when the store is open for reading, `Exhausted` when the disk is full and `Unavailable` when it fails:
+    /// nothing is lost.
+    pub fn compact(&self) -> Result<Upkeep> {
+        self.branch.compact()
+    }
+
     /// Finishes what is under way, syncs, and gives the directory back. Dropping the last handle does the same,
     /// without telling whether it worked.
     ///
@@ -169,6 +182,7 @@ impl Closer {
         self.branch.background.hold_appends();
         self.spawn("allsource-prove", Branch::prove_older_files)?;
         self.spawn("allsource-index", Branch::save_indexes)?;
+        self.spawn("allsource-upkeep", Branch::keep_up)?;
         if let Durability::Interval { ms } = self.branch.options.durability {
             self.spawn("allsource-sync", move |branch| branch.sync_every(Duration::from_millis(ms)))?;
         }

@@ -38,6 +38,10 @@ pub struct Options {
     pub log_file_bytes: u64,
     /// How much log the in-memory index covers before it is saved as a run: 8 MiB.
     pub run_bytes: u64,
+    /// How much full log is kept in row form beside its segments, where reads are fastest: 1 GiB.
+    pub hot_window_bytes: u64,
+    /// Decoded pages of segments that are kept for all readers: 32 MiB; 0 keeps none.
+    pub page_cache_bytes_max: u64,
     /// The most entity heads kept in the cache: 65,536.
     pub head_cache_entries_max: usize,
     /// The most memory for decoded pages of segments: 32 MiB. With 0 none are kept, and every read decodes anew.
@@ -59,6 +63,8 @@ impl Default for Options {
             durability: Durability::Fsync,
             log_file_bytes: 64 << 20,
             run_bytes: 8 << 20,
+            hot_window_bytes: 1 << 30,
+            page_cache_bytes_max: 32 << 20,
             head_cache_entries_max: 65_536,
             page_cache_bytes_max: 32 << 20,
             disk: Arc::new(RealDisk),

@@ -14,6 +14,7 @@ use super::log::{
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
 use super::rescue;
+use super::segment::{PageCache, segment_dir};
 use super::verify::Damage;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +44,7 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
     let mut recovery = Recovery {
         dir,
         options,
+        pages: Arc::new(PageCache::new(options.page_cache_bytes_max)),
         manifest,
         view: View::default(),
         damage: damage.into_iter().collect(),
@@ -78,7 +80,7 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         let message = format!("open {}: there is no store; give the data directory of one", dir.display());
         return Err(Error::new(ErrorKind::NotFound, "no_store", message));
     }
-    for path in [dir.to_owned(), log_dir(dir), index_dir(dir)] {
+    for path in [dir.to_owned(), log_dir(dir), index_dir(dir), segment_dir(dir)] {
         disk.create_dir_all(&path).map_err(failed)?;
     }
     let id_key = options.ids.next_u64();
@@ -118,12 +120,14 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
 pub(super) struct Recovery<'a> {
     pub(super) dir: &'a Path,
     pub(super) options: &'a Options,
+    /// Decoded pages, shared by all segments.
+    pub(super) pages: Arc<PageCache>,
     pub(super) manifest: Manifest,
-    view: View,
+    pub(super) view: View,
     pub(super) damage: Vec<Damage>,
     /// Why the present log file cannot be used and another stands in for it.
     pub(super) unusable: Option<&'static str>,
-    unsaved: Vec<Job>,
+    pub(super) unsaved: Vec<Job>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
 }
@@ -141,6 +145,7 @@ impl Recovery<'_> {
     fn files(&mut self) -> Result<Tail> {
         self.report_unlisted()?;
         let indexes = self.indexes();
+        self.cold(&indexes)?;
         let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
         let mut tail = None;
         for (index, &first) in firsts.iter().enumerate() {
@@ -157,7 +162,7 @@ impl Recovery<'_> {
             }
             if next.is_some() && (self.view.ranges.len() > ranges_before + 1 || !end.memory.is_empty()) {
                 let first = if end.memory.is_empty() { first } else { end.memory.first() };
-                self.unsaved.push(Job { first, covered: end.at.offset as u64 });
+                self.unsaved.push(Job { first, covered: Some(end.at.offset as u64) });
             }
             tail = Some(end);
         }
@@ -279,6 +284,7 @@ impl Recovery<'_> {
         if self.options.mode == Mode::Write {
             self.make_durable(&log, tail.at.offset)?;
             self.note_opening(next.previous())?;
+            self.remove_leftovers();
         }
         let end = if self.options.has(PlantedBug::LeaveTornTail) {
             LogEnd::uncut(log, offset)
@@ -300,6 +306,7 @@ impl Recovery<'_> {
                 manifest: self.manifest,
                 durable: next.previous(),
                 unsaved: self.unsaved,
+                pages: self.pages,
             },
             self.damage,
         ))
@@ -320,6 +327,15 @@ impl Recovery<'_> {
         })
     }
 
+    /// A store of format 1 has no place for segments; the swap that names the new format makes this one durable.
+    fn prepare_for_segments(&self) -> Result<()> {
+        let dir = segment_dir(self.dir);
+        self.options.disk.create_dir_all(&dir).map_err(|error| {
+            let message = format!("create the directory {}: {error}; free space or check the disk", dir.display());
+            Error::new(ErrorKind::Unavailable, "disk_failed", message)
+        })
+    }
+
     fn note_opening(&mut self, head: Position) -> Result<()> {
         let mut manifest = self.manifest.clone();
         if manifest.volatile {
@@ -328,7 +344,10 @@ impl Recovery<'_> {
             manifest.synced_through = head.get();
         }
         manifest.volatile = self.options.durability != Durability::Fsync;
-        manifest.format = FORMAT;
+        if manifest.format < FORMAT {
+            self.prepare_for_segments()?;
+            manifest.format = FORMAT;
+        }
         // Every file was proved on the way here, and there is no damage any more.
         manifest.suspect = false;
         if manifest != self.manifest {

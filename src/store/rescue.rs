@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::disk::{Disk, DiskFile};
+use super::leftovers::is_retired;
 use super::index::{IndexFile, index_dir, list_indexes};
 use super::log::{FILE_HEADER_BYTES, FileHeader, FrameHeader, LogFile, file_name, log_dir};
 use super::manifest::{FORMAT, Manifest, load};
@@ -88,11 +89,12 @@ impl Recovery<'_> {
     pub(super) fn report_unlisted(&mut self) -> Result<()> {
         let disk = self.options.disk.as_ref();
         let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
-        let unlisted = |listed: &Manifest| -> Vec<&str> {
+        let unlisted = |manifest: &Manifest| -> Vec<&str> {
             let listed: Vec<_> =
-                listed.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
+                manifest.log_files.iter().map(|&first| file_name(Position::new(first))).collect();
             let holding = paths.iter().filter(|path| {
                 path.file_name().is_some_and(|name| listed.iter().all(|listed| name != listed.as_str()))
+                    && !is_retired(manifest, path)
                     && holds_frames(disk, path)
             });
             holding.filter_map(|path| path.file_name()?.to_str()).collect()

@@ -39,6 +39,11 @@ impl Damage {
         found(file, 0, Position::ZERO, Position::ZERO, reason)
     }
 
+    /// Damage that takes a stretch of positions with it.
+    pub(super) fn of_positions(file: &str, first: Position, last: Position, reason: &str) -> Self {
+        found(file, 0, first, last, reason)
+    }
+
     /// Whether positions are known to be lost.
     pub(crate) fn loses_positions(&self) -> bool {
         self.last_position > Position::ZERO

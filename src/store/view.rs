@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::index::RangeIndex;
 use super::log::{Attrs, LogFile};
-use crate::error::{Error, Result};
+use super::segment::Segment;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, IdempotencyKey, Position, Timestamp};
 
 /// A stretch of positions: its events and its index. Several stretches may share a log file.
@@ -14,9 +15,14 @@ pub(crate) struct Range {
 }
 
 /// Where the events of a stretch lie.
+#[derive(Clone)]
 pub(crate) enum Rows {
     /// In row form: the tail and the hot log.
     Log(Arc<LogFile>),
+    /// In Parquet; the segment may hold more than the stretch.
+    Segment(Arc<Segment>),
+    /// Nowhere: the file of that name is missing or cannot be used (only with [`Mode::Read`](super::Mode)).
+    Lost(Box<str>),
 }
 
 /// The frame that holds an event: what one call stored.
@@ -43,10 +49,29 @@ impl Range {
         Self { rows: Rows::Log(Arc::clone(log)), index }
     }
 
+    /// A stretch of a segment.
+    pub(crate) fn of_segment(segment: &Arc<Segment>, index: RangeIndex) -> Self {
+        Self { rows: Rows::Segment(Arc::clone(segment)), index }
+    }
+
+    /// A stretch whose file cannot be used.
+    pub(crate) fn lost(file: String, index: RangeIndex) -> Self {
+        Self { rows: Rows::Lost(file.into()), index }
+    }
+
     /// The log file that holds the stretch, if it is in row form.
     pub(crate) fn log(&self) -> Option<&Arc<LogFile>> {
         match &self.rows {
             Rows::Log(log) => Some(log),
+            Rows::Segment(_) | Rows::Lost(_) => None,
+        }
+    }
+
+    /// The segment that holds the stretch, if its log file is gone.
+    pub(crate) fn segment(&self) -> Option<&Arc<Segment>> {
+        match &self.rows {
+            Rows::Segment(segment) => Some(segment),
+            Rows::Log(_) | Rows::Lost(_) => None,
         }
     }
 
@@ -65,6 +90,8 @@ impl Range {
                 let read = log.event(self.index.position_of(row), self.offset(row));
                 read.or_else(|error| self.blame(error))
             }
+            Rows::Segment(segment) => segment.cursor().event(self.segment_row(segment, row)),
+            Rows::Lost(file) => Err(self.missing(file, row)),
         }
     }
 
@@ -75,6 +102,8 @@ impl Range {
     pub(crate) fn recorded_at(&self, row: u32) -> Result<Timestamp> {
         match &self.rows {
             Rows::Log(log) => log.recorded_at(self.offset(row)),
+            Rows::Segment(segment) => segment.cursor().recorded_at(self.segment_row(segment, row)),
+            Rows::Lost(file) => Err(self.missing(file, row)),
         }
     }
 
@@ -89,6 +118,8 @@ impl Range {
                 let (first, last) = (frame.first_position, frame.last_position());
                 Ok(CallFrame { first, last, recorded_at: frame.recorded_at, attrs })
             }
+            Rows::Segment(segment) => segment.frame_of(self.segment_row(segment, row)),
+            Rows::Lost(file) => Err(self.missing(file, row)),
         }
     }
 
@@ -105,6 +136,20 @@ impl Range {
     pub(crate) fn blame<T>(&self, error: Error) -> Result<T> {
         self.index.prove_rows()?;
         Err(error)
+    }
+
+    /// The row in the segment of a row of the index.
+    pub(crate) fn segment_row(&self, segment: &Segment, row: u32) -> u32 {
+        segment.row_of(self.index.position_of(row))
+    }
+
+    /// The error for a row whose file cannot be used.
+    pub(crate) fn missing(&self, file: &str, row: u32) -> Error {
+        let position = self.index.position_of(row);
+        let message = format!("read position {position}: {file} cannot be used; run `allsource verify`");
+        Error::new(ErrorKind::Corrupt, "segment_missing", message)
+            .with("file", file)
+            .with("position", position.get())
     }
 
     fn offset(&self, row: u32) -> u32 {

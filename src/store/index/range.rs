@@ -81,6 +81,11 @@ impl RangeIndex {
         }
     }
 
+    /// Whether it lies in a file.
+    pub(crate) fn is_saved(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
     /// The row of a position that is not before the first.
     pub(crate) fn row_of(&self, position: Position) -> u32 {
         u32::try_from(position.get().saturating_sub(self.first().get())).unwrap_or(u32::MAX)

@@ -1,6 +1,7 @@
 //! What holds in every manifest, checked before it is swapped in and after it is loaded.
 
 use super::{FORMAT, Manifest};
+use crate::store::segment::SegmentEntry;
 
 type Invariant = (&'static str, fn(&Manifest) -> bool);
 type Transition = (&'static str, fn(&Manifest, &Manifest) -> bool);
@@ -38,8 +39,10 @@ const TRANSITIONS: &[Transition] = &[
         let gone = old.log_files.iter().take_while(|log| !new.log_files.contains(log)).count();
         new.log_files.starts_with(old.log_files.get(gone..).unwrap_or_default()) && gone < old.log_files.len()
     }),
-    ("only segments whose log files are gone are written anew", |old, new| {
-        old.segments.get(old.cold().len()..).unwrap_or_default().iter().all(|hot| new.segments.contains(hot))
+    ("a segment whose log file is there keeps its positions", |old, new| {
+        let mut hot = old.segments.get(old.cold().len()..).unwrap_or_default().iter();
+        let place = |segment: &SegmentEntry| (segment.first, segment.last);
+        hot.all(|old| new.segments.iter().any(|new| place(new) == place(old) && new.generation >= old.generation))
     }),
 ];
 
@@ -56,7 +59,6 @@ pub(super) fn broken_by_swap(old: &Manifest, new: &Manifest) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::manifest::SegmentEntry;
 
     fn manifest() -> Manifest {
         Manifest {
@@ -136,8 +138,9 @@ mod tests {
         check(|m| m.synced_through = 19, None, Some("what is durable"));
         check(|m| m.log_files = vec![1], None, Some("log files are added"));
         let sealed = || Manifest { segments: vec![segment(1, 10)], ..manifest() };
-        let hot = Manifest { segments: vec![SegmentEntry { generation: 2, ..segment(1, 10) }], ..manifest() };
-        assert!(broken_by_swap(&sealed(), &hot).is_some_and(|rule| rule.starts_with("only segments")));
+        let both = Manifest { log_files: vec![1, 6, 11], segments: vec![segment(1, 5), segment(6, 10)], ..manifest() };
+        let merged = Manifest { segments: vec![segment(1, 10)], ..both.clone() };
+        assert!(broken_by_swap(&both, &merged).is_some_and(|rule| rule.starts_with("a segment whose log")));
         assert!(broken_by_swap(&sealed(), &manifest()).is_some_and(|rule| rule.starts_with("what segments")));
     }
 }

@@ -14,31 +14,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use swap::{load, swap};
 
+use super::segment::SegmentEntry;
+
 /// The version of the layout of a data directory: 2 since there are segments. A store of format 1 has none; it is
 /// opened as it is and becomes format 2 by the first open for writing.
 pub(crate) const FORMAT: u32 = 2;
-
-/// A segment, as the manifest knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SegmentEntry {
-    /// Its first position.
-    pub first: u64,
-    /// Its last position.
-    pub last: u64,
-    /// Counts how often these positions were written anew.
-    pub generation: u32,
-    /// Bytes of the Parquet file.
-    pub parquet_bytes: u64,
-    /// Bytes of the envelope.
-    pub envelope_bytes: u64,
-    /// CRC-32C of the envelope.
-    pub envelope_crc: u32,
-    /// Rows whose payload and metadata retention has emptied.
-    #[serde(default)]
-    pub emptied: u64,
-    /// When the last position was committed, µs since 1970.
-    pub recorded_last: i64,
-}
 
 /// What a branch consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,27 +5,30 @@
 use crate::error::Result;
 use crate::event::{Event, Filter, NamePattern};
 use crate::store::log::{LogFile, Record};
+use crate::store::segment::{Cursor, Segment};
 use crate::store::view::{Range, Rows};
 
 /// Reads rows of one stretch.
 pub(super) enum Reader<'a> {
     Log { range: &'a Range, log: &'a LogFile, offsets: Vec<u32> },
+    Segment { range: &'a Range, segment: &'a Segment, cursor: Box<Cursor<'a>> },
+    Lost { range: &'a Range, file: &'a str },
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(range: &'a Range) -> Self {
         match &range.rows {
             Rows::Log(log) => Self::Log { range, log, offsets: Vec::new() },
+            Rows::Segment(segment) => Self::Segment { range, segment, cursor: Box::new(segment.cursor()) },
+            Rows::Lost(file) => Self::Lost { range, file },
         }
     }
 
     /// Takes the rows of the next chunk.
     pub(super) fn take(&mut self, rows: &[u32]) {
-        match self {
-            Self::Log { range, offsets, .. } => {
-                offsets.clear();
-                range.index.offsets(rows, offsets);
-            }
+        if let Self::Log { range, offsets, .. } = self {
+            offsets.clear();
+            range.index.offsets(rows, offsets);
         }
     }
 
@@ -38,6 +41,8 @@ impl<'a> Reader<'a> {
                 let read = log.event_if(position, offset, |record| may_match(filter, record));
                 read.or_else(|error| range.blame(error))
             }
+            Self::Segment { range, segment, cursor } => cursor.candidate(range.segment_row(segment, row), filter),
+            Self::Lost { range, file } => Err(range.missing(file, row)),
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Removing what a crash left: files that the manifest does not name and that nobody can need.
+//!
+//! **Invariant:** no file that holds the only copy of an event is ever removed here: a log file goes only when segments
+//! hold its positions.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::index::{RangeIndex, index_dir};
+use super::log::log_dir;
+use super::manifest::Manifest;
+use super::recover::Recovery;
+use super::segment::{SegmentEntry, SegmentName, segment_dir};
+
+/// Whether the log file of that name is one that was about to be deleted: it lies before the first that the manifest
+/// names, and so in segments.
+pub(super) fn is_retired(manifest: &Manifest, path: &Path) -> bool {
+    let first = name(path).strip_suffix(".log").and_then(|digits| digits.parse::<u64>().ok());
+    first.zip(manifest.log_files.first()).is_some_and(|(first, oldest)| first < *oldest)
+}
+
+impl Recovery<'_> {
+    /// Removes log files that segments hold, segments that were never named or were replaced, and index files that are
+    /// half written or serve no stretch of the view.
+    pub(super) fn remove_leftovers(&self) {
+        let named: Vec<_> = self.manifest.segments.iter().map(SegmentEntry::name).collect();
+        self.remove_where(&log_dir(self.dir), |path| is_retired(&self.manifest, path));
+        self.remove_where(&segment_dir(self.dir), |path| {
+            SegmentName::parse(name(path)).is_some_and(|name| !named.contains(&name))
+        });
+        let used: HashSet<&str> = self.view.ranges.iter().filter_map(|range| match &range.index {
+            RangeIndex::File(file) => Some(file.name()),
+            RangeIndex::Memory(_) => None,
+        }).collect();
+        self.remove_where(&index_dir(self.dir), |path| match path.extension().and_then(|ending| ending.to_str()) {
+            Some("new") => true,
+            Some("index" | "rows") => !used.contains(name(&path.with_extension("index"))),
+            _ => false,
+        });
+    }
+
+    /// Removes files; one that cannot be removed harms nobody but takes up space.
+    fn remove_where(&self, dir: &Path, is_leftover: impl Fn(&Path) -> bool) {
+        let disk = self.options.disk.as_ref();
+        let paths: Vec<PathBuf> = disk.list(dir).unwrap_or_default();
+        for path in paths.iter().filter(|path| is_leftover(path)) {
+            match disk.remove(path) {
+                Ok(()) => tracing::info!("removed {}, which an interrupted step had left", path.display()),
+                Err(error) => tracing::warn!("failed to remove {}: {error}; remove it by hand", path.display()),
+            }
+        }
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}

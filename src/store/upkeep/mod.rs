@@ -1,0 +1,143 @@
+//! *What becomes of a log file that is full?* Work at low priority, behind the committer and the indexes.
+//!
+//! ```text
+//! full log file, indexed ── seal ──▶ log file and segment ── retire ──▶ segment
+//!                                    (hot: reads use the log)          (cold)
+//! ```
+//!
+//! Useful for: keeping the row form of the newest [`hot_window_bytes`](crate::store::Options::hot_window_bytes) and
+//! everything else as Parquet. Not for: the write path, which never waits for any of this.
+//!
+//! **Invariant:** each step is one manifest swap: what it makes is durable before, what it takes the place of is removed
+//! after. A crash in between leaves files that no manifest names, and the next open removes them.
+
+mod priority;
+mod retire;
+mod seal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::branch::Branch;
+use super::index::RangeIndex;
+use super::log::LogFile;
+use super::manifest::Manifest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Position;
+
+/// How often it is looked whether age alone has made something due: every minute.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The next thing to do.
+enum Step {
+    /// Write the segment of a full log file.
+    Seal(Arc<LogFile>, Position),
+    /// Delete a log file that lies in a segment, and beyond the hot window.
+    Retire(Arc<LogFile>),
+}
+
+/// What upkeep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Log files that were written as segments.
+    pub sealed: u64,
+    /// Log files that were deleted because they lie in segments and beyond the hot window.
+    pub retired: u64,
+}
+
+impl Branch {
+    /// Does what is due, again and again, until the branch closes.
+    pub(crate) fn keep_up(&self) {
+        priority::lower();
+        while self.background.wait_for_upkeep(LOOK_INTERVAL) {
+            if let Err(error) = self.upkeep() {
+                // What was there is still there; it is tried again with the next full log file, or in a minute.
+                tracing::error!("failed to {error}");
+            }
+        }
+    }
+
+    /// Does everything that is due now, one step after the other.
+    ///
+    /// # Errors
+    /// `Exhausted` when the disk is full and `Unavailable` when it fails: nothing is lost. When it was the manifest that
+    /// could not be swapped, writing stops until the store is opened again.
+    pub(crate) fn upkeep(&self) -> Result<Upkeep> {
+        let _alone = self.upkeep_turn.lock();
+        let mut done = Upkeep::default();
+        while !self.background.is_closing() && self.fault().is_none() {
+            match self.next_step() {
+                Some(Step::Seal(log, last)) => {
+                    self.seal(&log, last)?;
+                    done.sealed += 1;
+                }
+                Some(Step::Retire(log)) => {
+                    self.retire(&log)?;
+                    done.retired += 1;
+                }
+                None => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Begins a new log file, so that everything stored so far can become a segment, and does everything that is due.
+    ///
+    /// # Errors
+    /// Those of an append, and of [`upkeep`](Self::upkeep).
+    pub(crate) fn compact(&self) -> Result<Upkeep> {
+        self.check_writable()?;
+        {
+            let mut writer = self.writer.lock();
+            if writer.next > writer.end.log.first() {
+                self.rotate(&mut writer, 0)?;
+            }
+        }
+        self.background.wait_until_saved();
+        self.upkeep()
+    }
+
+    fn next_step(&self) -> Option<Step> {
+        let (sealed_through, oldest_log) = {
+            let manifest = self.manifest.lock();
+            (Position::new(manifest.sealed_through()), manifest.log_files.first().copied())
+        };
+        let full = self.full_logs();
+        let hot_bytes: u64 = full.iter().map(|(log, _)| log.bytes().len() as u64).sum();
+        if let Some((log, last)) = full.iter().find(|(_, last)| *last > sealed_through) {
+            return Some(Step::Seal(Arc::clone(log), *last));
+        }
+        let (oldest, _) = full.first().filter(|(log, _)| Some(log.first().get()) == oldest_log)?;
+        (hot_bytes > self.options.hot_window_bytes).then(|| Step::Retire(Arc::clone(oldest)))
+    }
+
+    /// The full log files that one saved index serves, oldest first, with the last position of each, up to the first
+    /// that has none yet.
+    fn full_logs(&self) -> Vec<(Arc<LogFile>, Position)> {
+        let view = self.view();
+        let hot: Vec<_> =
+            view.ranges.iter().filter_map(|range| Some((range.log()?, &range.index))).collect();
+        let mut logs = hot.chunk_by(|(one, _), (other, _)| Arc::ptr_eq(one, other)).rev();
+        let _newest = logs.next();
+        let whole = |stretches: &[(&Arc<LogFile>, &RangeIndex)]| match stretches {
+            [(log, index)] if index.is_saved() => Some((Arc::clone(log), index.last())),
+            _ => None,
+        };
+        logs.rev().map_while(whole).collect()
+    }
+
+    /// Replaces the manifest; a failure stops all writing, for what the disk holds is unknown.
+    fn swap_manifest(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.change_manifest(change).inspect_err(|error| {
+            if error.kind() == ErrorKind::Unavailable {
+                self.poison_here(error);
+            }
+        })
+    }
+
+    fn poison_here(&self, error: &Error) {
+        let writer = self.writer.lock();
+        self.set_fault(error.copy());
+        self.lower_head(&writer);
+    }
+}

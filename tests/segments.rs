@@ -1,0 +1,69 @@
+//! What becomes of log files that are full: the same events, in Parquet.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use allsource::event::Filter;
+use allsource::store::disk::RealDisk;
+use allsource::store::{Durability, Mode, Options, Store};
+
+use crate::machines::faulty_disk::FaultyDisk;
+use crate::machines::ledger::read_all;
+use crate::machines::scratch;
+use crate::machines::workload::{Shape, Workload, small_options};
+
+fn count(dir: &Path, ending: &str) -> usize {
+    let names = |folder: &str| {
+        let path = dir.join("tenants/default/main").join(folder);
+        fs::read_dir(path).expect("a folder of a store").map(|entry| entry.expect("an entry").path())
+    };
+    let files = ["log", "index", "segments"].into_iter().flat_map(names);
+    files.filter(|path| path.extension().is_some_and(|found| found == ending)).count()
+}
+
+/// A store of 300 appends whose log files hold some events each, and its options with a hot window of `hot` bytes.
+fn filled(dir: &Path, hot: u64) -> Options {
+    let disk = FaultyDisk::over(dir.parent().expect("below a scratch folder"));
+    let durability = Durability::Fsync;
+    let workload = Workload { seed: 7, appends: 60, shape: Shape::Mixed, durability, planted_bug: None };
+    workload.run(&disk, dir).expect("a healthy disk");
+    Options { hot_window_bytes: hot, ..small_options(Arc::new(RealDisk), 1) }
+}
+
+#[test]
+fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
+    let root = scratch();
+    let dir = root.path().join("store");
+    let options = filled(&dir, 0);
+    let store = Store::open(&dir, Options { hot_window_bytes: u64::MAX, ..options.clone() }).expect("opens");
+    let before = read_all(&store.snapshot(), &Filter::default()).expect("readable");
+    let stats = store.snapshot().stats().expect("stats");
+    store.close().expect("closes");
+
+    let store = Store::open(&dir, options.clone()).expect("opens");
+    store.compact().expect("compacts");
+    let check = |store: &Store| {
+        assert_eq!(read_all(&store.snapshot(), &Filter::default()).expect("readable"), before);
+        assert_eq!(store.snapshot().stats().expect("stats").event_types, stats.event_types);
+        assert_eq!(store.verify().damage, Vec::new());
+        for event in &before {
+            let found = store.snapshot().event_by_id(&event.event_id).expect("readable");
+            assert_eq!(found.as_ref(), Some(event));
+        }
+    };
+    check(&store);
+    store.close().expect("closes");
+    assert_eq!((count(&dir, "log"), count(&dir, "rows")), (1, 0));
+    assert!(count(&dir, "parquet") > 1 && count(&dir, "envelope") == count(&dir, "parquet"));
+    for mode in [Mode::Read, Mode::Write, Mode::Read] {
+        check(&Store::open(&dir, Options { mode, ..options.clone() }).expect("opens again"));
+    }
+
+    // Indexes can be made anew from the segments.
+    fs::remove_dir_all(dir.join("tenants/default/main/index")).expect("indexes");
+    fs::create_dir(dir.join("tenants/default/main/index")).expect("a folder");
+    for mode in [Mode::Read, Mode::Write, Mode::Read] {
+        check(&Store::open(&dir, Options { mode, ..options.clone() }).expect("opens without indexes"));
+    }
+}
