@@ -66,7 +66,9 @@ impl Drop for Hold<'_> {
             std::mem::take(&mut state.due)
         };
         if let Err(error) = self.0.discard(due) {
-            tracing::warn!("failed to remove a file that was kept for a backup: {error}; it only takes up room");
+            tracing::warn!(
+                "failed to remove a file that was kept for a backup: {error}; it only takes up room"
+            );
         }
     }
 }

@@ -28,14 +28,21 @@ impl Recovery<'_> {
         self.remove_where(&segment_dir(self.dir), |path| {
             SegmentName::parse(name(path)).is_some_and(|name| !named.contains(&name))
         });
-        let used: HashSet<&str> = self.view.ranges.iter().filter_map(|range| match &range.index {
-            RangeIndex::File(file) => Some(file.name()),
-            RangeIndex::Memory(_) => None,
-        }).collect();
-        self.remove_where(&index_dir(self.dir), |path| match path.extension().and_then(|ending| ending.to_str()) {
-            Some("new") => true,
-            Some("index" | "rows") => !used.contains(name(&path.with_extension("index"))),
-            _ => false,
+        let used: HashSet<&str> = self
+            .view
+            .ranges
+            .iter()
+            .filter_map(|range| match &range.index {
+                RangeIndex::File(file) => Some(file.name()),
+                RangeIndex::Memory(_) => None,
+            })
+            .collect();
+        self.remove_where(&index_dir(self.dir), |path| {
+            match path.extension().and_then(|ending| ending.to_str()) {
+                Some("new") => true,
+                Some("index" | "rows") => !used.contains(name(&path.with_extension("index"))),
+                _ => false,
+            }
         });
     }
 
@@ -46,7 +53,9 @@ impl Recovery<'_> {
         for path in paths.iter().filter(|path| is_leftover(path)) {
             match disk.remove(path) {
                 Ok(()) => tracing::info!("removed {}, which an interrupted step had left", path.display()),
-                Err(error) => tracing::warn!("failed to remove {}: {error}; remove it by hand", path.display()),
+                Err(error) => {
+                    tracing::warn!("failed to remove {}: {error}; remove it by hand", path.display())
+                }
             }
         }
     }

@@ -40,8 +40,6 @@ pub struct Options {
     pub run_bytes: u64,
     /// How much full log is kept in row form beside its segments, where reads are fastest: 1 GiB.
     pub hot_window_bytes: u64,
-    /// Decoded pages of segments that are kept for all readers: 32 MiB; 0 keeps none.
-    pub page_cache_bytes_max: u64,
     /// The most entity heads kept in the cache: 65,536.
     pub head_cache_entries_max: usize,
     /// The most memory for decoded pages of segments: 32 MiB. With 0 none are kept, and every read decodes anew.
@@ -66,7 +64,6 @@ impl Default for Options {
             hot_window_bytes: 1 << 30,
             page_cache_bytes_max: 32 << 20,
             head_cache_entries_max: 65_536,
-            page_cache_bytes_max: 32 << 20,
             disk: Arc::new(RealDisk),
             clock: SystemClock::shared(),
             ids: Arc::new(SystemIds),

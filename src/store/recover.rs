@@ -331,7 +331,8 @@ impl Recovery<'_> {
     fn prepare_for_segments(&self) -> Result<()> {
         let dir = segment_dir(self.dir);
         self.options.disk.create_dir_all(&dir).map_err(|error| {
-            let message = format!("create the directory {}: {error}; free space or check the disk", dir.display());
+            let message =
+                format!("create the directory {}: {error}; free space or check the disk", dir.display());
             Error::new(ErrorKind::Unavailable, "disk_failed", message)
         })
     }

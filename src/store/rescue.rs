@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::disk::{Disk, DiskFile};
-use super::leftovers::is_retired;
 use super::index::{IndexFile, index_dir, list_indexes};
+use super::leftovers::is_retired;
 use super::log::{FILE_HEADER_BYTES, FileHeader, FrameHeader, LogFile, file_name, log_dir};
 use super::manifest::{FORMAT, Manifest, load};
 use super::options::Mode;

@@ -61,6 +61,11 @@ fn push(segment: &Segment, frame: &[Event], id_key: u64, memory: &MemoryIndex) -
         .collect();
     let call = segment.call_of(segment.row_of(first.position))?;
     let call_key = call.as_ref().filter(|(_, begins)| *begins == first.position).map(|(key, _)| key.as_str());
-    memory.push(&NewFrame { first: first.position, call_key, recorded_at: first.recorded_at, events: &events });
+    memory.push(&NewFrame {
+        first: first.position,
+        call_key,
+        recorded_at: first.recorded_at,
+        events: &events,
+    });
     Ok(())
 }

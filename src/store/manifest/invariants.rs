@@ -42,7 +42,9 @@ const TRANSITIONS: &[Transition] = &[
     ("a segment whose log file is there keeps its positions", |old, new| {
         let mut hot = old.segments.get(old.cold().len()..).unwrap_or_default().iter();
         let place = |segment: &SegmentEntry| (segment.first, segment.last);
-        hot.all(|old| new.segments.iter().any(|new| place(new) == place(old) && new.generation >= old.generation))
+        hot.all(|old| {
+            new.segments.iter().any(|new| place(new) == place(old) && new.generation >= old.generation)
+        })
     }),
 ];
 
@@ -138,7 +140,11 @@ mod tests {
         check(|m| m.synced_through = 19, None, Some("what is durable"));
         check(|m| m.log_files = vec![1], None, Some("log files are added"));
         let sealed = || Manifest { segments: vec![segment(1, 10)], ..manifest() };
-        let both = Manifest { log_files: vec![1, 6, 11], segments: vec![segment(1, 5), segment(6, 10)], ..manifest() };
+        let both = Manifest {
+            log_files: vec![1, 6, 11],
+            segments: vec![segment(1, 5), segment(6, 10)],
+            ..manifest()
+        };
         let merged = Manifest { segments: vec![segment(1, 10)], ..both.clone() };
         assert!(broken_by_swap(&both, &merged).is_some_and(|rule| rule.starts_with("a segment whose log")));
         assert!(broken_by_swap(&sealed(), &manifest()).is_some_and(|rule| rule.starts_with("what segments")));

@@ -41,7 +41,9 @@ impl<'a> Reader<'a> {
                 let read = log.event_if(position, offset, |record| may_match(filter, record));
                 read.or_else(|error| range.blame(error))
             }
-            Self::Segment { range, segment, cursor } => cursor.candidate(range.segment_row(segment, row), filter),
+            Self::Segment { range, segment, cursor } => {
+                cursor.candidate(range.segment_row(segment, row), filter)
+            }
             Self::Lost { range, file } => Err(range.missing(file, row)),
         }
     }

@@ -115,8 +115,7 @@ impl Branch {
     /// that has none yet.
     fn full_logs(&self) -> Vec<(Arc<LogFile>, Position)> {
         let view = self.view();
-        let hot: Vec<_> =
-            view.ranges.iter().filter_map(|range| Some((range.log()?, &range.index))).collect();
+        let hot: Vec<_> = view.ranges.iter().filter_map(|range| Some((range.log()?, &range.index))).collect();
         let mut logs = hot.chunk_by(|(one, _), (other, _)| Arc::ptr_eq(one, other)).rev();
         let _newest = logs.next();
         let whole = |stretches: &[(&Arc<LogFile>, &RangeIndex)]| match stretches {

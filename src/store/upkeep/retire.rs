@@ -44,7 +44,10 @@ impl Branch {
             Err(error) if error.kind() == ErrorKind::Corrupt => error,
             compared => return compared.map(|()| Arc::new(segment)),
         };
-        tracing::warn!("segment {} does not hold what its log file does: {mismatch}; writing it anew", entry.name());
+        tracing::warn!(
+            "segment {} does not hold what its log file does: {mismatch}; writing it anew",
+            entry.name()
+        );
         let anew = self.write_segment(log, entry.last(), entry.generation + 1)?;
         self.swap_manifest(|manifest| {
             if let Some(place) = manifest.segments.iter_mut().find(|place| **place == entry) {
@@ -88,6 +91,8 @@ impl Branch {
     fn segment_of(&self, log: &LogFile) -> Result<SegmentEntry> {
         let manifest = self.manifest.lock();
         let found = manifest.segments.iter().find(|entry| entry.first() == log.first());
-        found.copied().ok_or_else(|| Error::internal(format!("retire log file {}: it lies in no segment", log.name())))
+        found
+            .copied()
+            .ok_or_else(|| Error::internal(format!("retire log file {}: it lies in no segment", log.name())))
     }
 }
