@@ -1,8 +1,10 @@
-//! Shared, immutable text: a slice of a caller's string or of a mapped file, cloned without copying.
+//! Immutable text that is cheap to clone: short text in the value, longer text a slice of a caller's string or of a
+//! mapped file.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -10,35 +12,71 @@ use serde::de::IgnoredAny;
 use super::limits::JSON_DEPTH_MAX;
 use crate::error::{Error, Result};
 
-/// UTF-8 text in shared memory.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Text(Bytes);
+/// The longest text that a [`Text`] holds itself: 38 bytes, so that a written UUID fits.
+const INLINE_BYTES_MAX: usize = 38;
+
+/// UTF-8 text that is cheap to clone.
+///
+/// Up to 38 bytes lie in the value itself: a name counts no references and keeps no file mapped. Longer text is a slice
+/// of memory that it shares.
+#[derive(Clone)]
+pub struct Text(Place);
+
+#[derive(Clone)]
+enum Place {
+    Inline { len: u8, bytes: [u8; INLINE_BYTES_MAX] },
+    Shared(Bytes),
+}
 
 impl Text {
     /// Takes bytes that must be UTF-8.
     pub fn from_utf8(bytes: Bytes) -> Result<Self, std::str::Utf8Error> {
-        std::str::from_utf8(&bytes)?;
-        Ok(Self(bytes))
+        let text = std::str::from_utf8(&bytes)?;
+        Ok(Self::inline(text).unwrap_or(Self(Place::Shared(bytes))))
+    }
+
+    /// Takes the bytes of `memory` in `range`, which must be UTF-8; `None` when they are not, or not all there.
+    pub(crate) fn within(memory: &Bytes, range: Range<usize>) -> Option<Self> {
+        let text = std::str::from_utf8(memory.get(range.clone())?).ok()?;
+        Some(Self::inline(text).unwrap_or_else(|| Self(Place::Shared(memory.slice(range)))))
+    }
+
+    /// The text in the value itself; `None` when it is too long.
+    fn inline(text: &str) -> Option<Self> {
+        let mut bytes = [0; INLINE_BYTES_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self(Place::Inline { len: u8::try_from(text.len()).ok()?, bytes }))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // SAFETY: both constructors hold valid UTF-8 and `Bytes` never changes. A mapped log file is only ever
-        // appended to below the published head, so the bytes that were checked are the bytes that are read.
-        unsafe { std::str::from_utf8_unchecked(&self.0) }
+        let bytes = match &self.0 {
+            Place::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Place::Shared(bytes) => bytes,
+        };
+        // SAFETY: every constructor holds valid UTF-8 that never changes. A mapped file is only ever appended to below
+        // the published head, so the bytes that were checked are the bytes that are read.
+        unsafe { std::str::from_utf8_unchecked(bytes) }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Place::Inline { len: 0, bytes: [0; INLINE_BYTES_MAX] })
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Bytes::from(text))
+        Self::inline(&text).unwrap_or_else(|| Self(Place::Shared(Bytes::from(text))))
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        let shared = || Self(Place::Shared(Bytes::copy_from_slice(text.as_bytes())));
+        Self::inline(text).unwrap_or_else(shared)
     }
 }
 
@@ -47,6 +85,26 @@ impl Deref for Text {
 
     fn deref(&self) -> &str {
         self.as_str()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
     }
 }
 
@@ -202,6 +260,42 @@ mod tests {
         }
         check(format!("[{}]", vec!["[{}]"; 1_000].join(",")), true);
         check(format!(r#"["\"{}", "\\"]"#, "[".repeat(1_000)), true);
+    }
+
+    #[test]
+    fn text_is_the_same_wherever_it_lies() {
+        for len in [0, 1, INLINE_BYTES_MAX - 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, 300] {
+            let plain: String = "aü😀z".chars().cycle().take(len).collect();
+            let memory = Bytes::from(format!("<{plain}>"));
+            let texts = [
+                Text::from(plain.as_str()),
+                Text::from(plain.clone()),
+                Text::from_utf8(Bytes::from(plain.clone())).expect("UTF-8"),
+                Text::within(&memory, 1..1 + plain.len()).expect("UTF-8"),
+                Text(Place::Shared(Bytes::from(plain.clone()))),
+            ];
+            for text in &texts {
+                assert_eq!((text.as_str(), text), (plain.as_str(), &texts[0]));
+                assert_eq!(text.cmp(&texts[4]), Ordering::Equal);
+            }
+        }
+    }
+
+    #[test]
+    fn short_text_keeps_no_memory_alive() {
+        let memory = Bytes::from(vec![b'x'; 100]);
+        let name = Text::within(&memory, 0..INLINE_BYTES_MAX).expect("UTF-8");
+        assert!(memory.is_unique(), "{name} is held in itself");
+        let _long = Text::within(&memory, 0..INLINE_BYTES_MAX + 1).expect("UTF-8");
+        assert!(!memory.is_unique());
+    }
+
+    #[test]
+    fn what_is_not_text_or_not_there_is_refused() {
+        let memory = Bytes::from_static(b"a\xffb");
+        assert!(Text::within(&memory, 0..3).is_none() && Text::from_utf8(memory.clone()).is_err());
+        assert!(Text::within(&memory, 2..4).is_none());
+        assert_eq!(Text::within(&memory, 2..3).as_deref(), Some("b"));
     }
 
     #[test]

@@ -9,22 +9,25 @@ use super::format::{
 use crate::event::{EntityId, Event, EventId, EventType, Json, Position, Text, Timestamp, Version};
 
 /// A record as it lies in a log file.
-pub(crate) struct Record {
-    bytes: Bytes,
+pub(crate) struct Record<'a> {
+    file: &'a Bytes,
+    offset: usize,
+    bytes: &'a [u8],
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// The record at `offset`, proved by its own checksum; `None` when it is not whole.
-    pub(crate) fn proved(file: &Bytes, offset: usize) -> Option<Self> {
+    pub(crate) fn proved(file: &'a Bytes, offset: usize) -> Option<Self> {
         let record = Self::at(file, offset)?;
-        (u32_at(&record.bytes, 4) == checksum(&record.bytes)).then_some(record)
+        (u32_at(record.bytes, 4) == checksum(record.bytes)).then_some(record)
     }
 
     /// The record at `offset` in a frame that was already proved.
-    pub(crate) fn at(file: &Bytes, offset: usize) -> Option<Self> {
+    pub(crate) fn at(file: &'a Bytes, offset: usize) -> Option<Self> {
         let len = u32_at(file, offset) as usize;
         let end = offset.checked_add(len)?;
-        (len >= RECORD_HEADER_BYTES && end <= file.len()).then(|| Self { bytes: file.slice(offset..end) })
+        let bytes = file.get(offset..end)?;
+        (len >= RECORD_HEADER_BYTES).then_some(Self { file, offset, bytes })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -32,51 +35,48 @@ impl Record {
     }
 
     pub(crate) fn frame_distance(&self) -> usize {
-        u32_at(&self.bytes, 8) as usize
+        frame_distance_at(self.bytes, 0)
     }
 
     pub(crate) fn index(&self) -> u32 {
-        u32_at(&self.bytes, 12)
+        u32_at(self.bytes, 12)
     }
 
     pub(crate) fn version(&self) -> Version {
-        Version::new(u64_at(&self.bytes, 16))
+        Version::new(u64_at(self.bytes, 16))
     }
 
     pub(crate) fn timestamp(&self) -> Timestamp {
-        Timestamp::from_micros(i64_at(&self.bytes, 24))
+        Timestamp::from_micros(i64_at(self.bytes, 24))
     }
 
     fn entity_len(&self) -> usize {
-        usize::from(u16_at(&self.bytes, 32))
+        usize::from(u16_at(self.bytes, 32))
     }
 
     fn type_len(&self) -> usize {
-        usize::from(u16_at(&self.bytes, 34))
+        usize::from(u16_at(self.bytes, 34))
     }
 
     fn id_len(&self) -> usize {
-        usize::from(u16_at(&self.bytes, 36))
+        usize::from(u16_at(self.bytes, 36))
     }
 
     fn has_flag(&self, flag: u16) -> bool {
-        u16_at(&self.bytes, 38) & flag != 0
+        u16_at(self.bytes, 38) & flag != 0
     }
 
     fn text(&self, start: usize, len: usize) -> Option<Text> {
-        let end = start.checked_add(len)?;
-        if end > self.bytes.len() {
-            return None;
-        }
-        Text::from_utf8(self.bytes.slice(start..end)).ok()
+        let end = start.checked_add(len).filter(|&end| end <= self.bytes.len())?;
+        Text::within(self.file, self.offset + start..self.offset + end)
     }
 
     pub(crate) fn entity_id(&self) -> Option<&str> {
-        str_at(&self.bytes, RECORD_HEADER_BYTES, self.entity_len())
+        str_at(self.bytes, RECORD_HEADER_BYTES, self.entity_len())
     }
 
     pub(crate) fn event_type(&self) -> Option<&str> {
-        str_at(&self.bytes, RECORD_HEADER_BYTES + self.entity_len(), self.type_len())
+        str_at(self.bytes, RECORD_HEADER_BYTES + self.entity_len(), self.type_len())
     }
 
     pub(crate) fn has_metadata(&self) -> bool {
@@ -86,13 +86,13 @@ impl Record {
     /// The metadata's bytes; `None` when its length cannot be.
     pub(crate) fn metadata(&self) -> Option<&[u8]> {
         let start = RECORD_HEADER_BYTES + self.entity_len() + self.type_len() + self.id_len();
-        self.bytes.get(start..start.checked_add(u32_at(&self.bytes, 40) as usize)?)
+        self.bytes.get(start..start.checked_add(u32_at(self.bytes, 40) as usize)?)
     }
 
     /// The payload's bytes; `None` when a length before it cannot be.
     pub(crate) fn payload(&self) -> Option<&[u8]> {
         let names = RECORD_HEADER_BYTES + self.entity_len() + self.type_len() + self.id_len();
-        self.bytes.get(names.checked_add(u32_at(&self.bytes, 40) as usize)?..)
+        self.bytes.get(names.checked_add(u32_at(self.bytes, 40) as usize)?..)
     }
 
     /// The id the caller gave: `None` when it is generated or cannot be read.
@@ -113,7 +113,7 @@ impl Record {
         let entity = RECORD_HEADER_BYTES;
         let kind = entity + self.entity_len();
         let metadata = kind + self.type_len() + self.id_len();
-        let metadata_len = u32_at(&self.bytes, 40) as usize;
+        let metadata_len = u32_at(self.bytes, 40) as usize;
         let payload = metadata + metadata_len;
         let event_id =
             if self.id_len() == 0 { generated_id(recorded_at, position, id_key) } else { self.given_id()? };
@@ -134,6 +134,11 @@ impl Record {
             emptied: false,
         })
     }
+}
+
+/// From the first byte of its frame to the record at `offset`, whether that is one or not.
+pub(super) fn frame_distance_at(file: &[u8], offset: usize) -> usize {
+    u32_at(file, offset + 8) as usize
 }
 
 fn str_at(bytes: &[u8], start: usize, len: usize) -> Option<&str> {

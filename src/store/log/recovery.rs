@@ -166,7 +166,7 @@ pub(crate) fn records<'a>(
     log: &'a LogFile,
     frame: &FrameHeader,
     offset: usize,
-) -> impl Iterator<Item = (u32, Record)> + use<'a> {
+) -> impl Iterator<Item = (u32, Record<'a>)> + use<'a> {
     let end = offset + frame.len as usize;
     let mut at = offset + FRAME_HEADER_BYTES + frame.attrs_len as usize;
     std::iter::from_fn(move || {

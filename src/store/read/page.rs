@@ -21,6 +21,9 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
     let mut bytes = 0;
     while let Some(range) = walk.next()? {
         page.plan = walk.plan.unwrap_or_default();
+        let room = limits.events_max.saturating_sub(page.events.len()).min(walk.rows.len());
+        page.events.reserve(room);
+        walk.prefetch(room);
         for at in 0..walk.rows.len() {
             if page.events.len() >= limits.events_max.max(1) || page.examined >= limits.examined_max.max(1) {
                 return Ok(page);

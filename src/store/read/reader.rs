@@ -32,6 +32,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Gets the first `count` of the rows on their way from memory.
+    pub(super) fn prefetch(&self, count: usize) {
+        match self {
+            Self::Log { log, offsets, .. } => log.prefetch(offsets.get(..count).unwrap_or_default()),
+        }
+    }
+
     /// The event of `row`, which is the `at`-th of the chunk, unless its names or its time rule it out.
     pub(super) fn read(&mut self, at: usize, row: u32, filter: &Filter) -> Result<Option<Event>> {
         match self {

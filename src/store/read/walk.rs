@@ -97,6 +97,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Gets the first `count` candidates on their way; worth it before they are read one after the other.
+    pub(super) fn prefetch(&self, count: usize) {
+        if let Some(current) = &self.current {
+            current.reader.prefetch(count);
+        }
+    }
+
     /// The event of the `at`-th candidate, unless its names or its time rule it out.
     pub(super) fn read(&mut self, at: usize) -> Result<Option<Event>> {
         match (&mut self.current, self.rows.get(at)) {
