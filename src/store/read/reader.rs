@@ -34,8 +34,8 @@ impl<'a> Reader<'a> {
 
     /// Gets the first `count` of the rows on their way from memory.
     pub(super) fn prefetch(&self, count: usize) {
-        match self {
-            Self::Log { log, offsets, .. } => log.prefetch(offsets.get(..count).unwrap_or_default()),
+        if let Self::Log { log, offsets, .. } = self {
+            log.prefetch(offsets.get(..count).unwrap_or_default());
         }
     }
 
