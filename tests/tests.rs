@@ -16,6 +16,7 @@ mod machines;
 mod callers;
 mod faults;
 mod damage;
+mod backup;
 mod formats;
 mod kill;
 mod mcp;

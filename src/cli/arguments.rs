@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{call, completions, demo, export, import, query, salvage, serve, stats};
+use super::{backup, call, completions, demo, export, import, query, restore, salvage, serve, stats};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.
@@ -54,6 +54,12 @@ pub(super) enum Command {
     /// Prove that what is stored is what was written
     #[command(long_about = VERIFY_ABOUT)]
     Verify,
+    /// Make or renew a backup, beside a running server
+    #[command(long_about = backup::LONG_ABOUT)]
+    Backup(backup::BackupArgs),
+    /// Make a store from a backup
+    #[command(long_about = restore::LONG_ABOUT)]
+    Restore(restore::RestoreArgs),
     /// Copy everything readable of a damaged store into a new one
     #[command(long_about = salvage::LONG_ABOUT)]
     Salvage(salvage::SalvageArgs),

@@ -9,6 +9,7 @@
 
 mod answer;
 mod arguments;
+mod backup;
 mod call;
 mod completions;
 mod demo;
@@ -17,6 +18,7 @@ mod filter;
 mod import;
 mod outcome;
 mod query;
+mod restore;
 mod salvage;
 mod serve;
 mod stats;
@@ -96,6 +98,10 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             export::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Verify => verify::run(&open_existing(&dir, terminal)?, &caller, terminal),
+        Command::Backup(arguments) => {
+            backup::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Restore(arguments) => restore::run(arguments, &dir, terminal),
         Command::Salvage(arguments) => salvage::run(arguments, &dir, terminal),
         Command::Call(arguments) if arguments.list => call::list(terminal),
         Command::Call(arguments) => {

@@ -18,6 +18,7 @@
 
 mod append;
 mod background;
+mod backup;
 mod branch;
 mod cold;
 mod discard;
@@ -41,6 +42,7 @@ mod verify;
 mod view;
 
 pub use append::{Append, AppendCondition, Appended, StoredEvent};
+pub use backup::{BackedUp, Restored};
 pub use feed::Feed;
 pub use open::Store;
 pub use options::{Durability, Mode, Options, PlantedBug};

@@ -1,6 +1,6 @@
 //! Opening and closing a store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Store {
             Mode::Write => Some(lock(dir, &options)?),
             Mode::Read => None,
         };
-        let branch_dir = dir.join("tenants").join(TENANT).join(BRANCH);
+        let branch_dir = branch_dir(dir);
         let (found, damage) = recover::open(&branch_dir, BRANCH, &options)?;
         let branch = Arc::new(Branch::new(options, branch_dir, found));
         let (threads, lock) = (Mutex::default(), Mutex::new(lock));
@@ -151,8 +151,13 @@ fn check(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The directory of the branch in a data directory.
+pub(super) fn branch_dir(dir: &Path) -> PathBuf {
+    dir.join("tenants").join(TENANT).join(BRANCH)
+}
+
 /// Takes the directory for this process alone.
-fn lock(dir: &Path, options: &Options) -> Result<Lock> {
+pub(super) fn lock(dir: &Path, options: &Options) -> Result<Lock> {
     let failed = |error: std::io::Error| {
         let message =
             format!("open data directory {}: {error}; choose a directory you can write to", dir.display());

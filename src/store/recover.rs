@@ -41,6 +41,9 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
             (first_manifest(dir, name, options)?, None)
         }
     };
+    if manifest.backup && options.mode == Mode::Write {
+        return Err(is_backup(dir));
+    }
     let mut recovery = Recovery {
         dir,
         options,
@@ -54,6 +57,15 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
     };
     let tail = recovery.files()?;
     recovery.finish(tail)
+}
+
+fn is_backup(dir: &Path) -> Error {
+    let dir = dir.ancestors().nth(DIRECTORY_DEPTH - 1).unwrap_or(dir);
+    let message = format!(
+        "open {} for writing: it is a backup; read it with `--read-only`, or make a store from it with `allsource restore`",
+        dir.display()
+    );
+    Error::new(ErrorKind::Denied, "is_a_backup", message)
 }
 
 /// Creates an empty branch.
@@ -99,6 +111,7 @@ fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest>
         synced_through: 0,
         volatile: options.durability != Durability::Fsync,
         suspect: false,
+        backup: false,
         segments: Vec::new(),
         log_files: vec![1],
     };

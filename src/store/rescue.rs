@@ -59,6 +59,7 @@ pub(super) fn manifest(
         synced_through: noted.chain(begun).max().unwrap_or_default(),
         volatile: false,
         suspect: true,
+        backup: false,
         segments: Vec::new(),
         log_files,
     };
@@ -87,6 +88,9 @@ pub(super) fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
 impl Recovery<'_> {
     /// A log file that the manifest does not name was never written to; one that was would be lost data.
     pub(super) fn report_unlisted(&mut self) -> Result<()> {
+        if self.manifest.backup {
+            return Ok(());
+        }
         let disk = self.options.disk.as_ref();
         let paths = disk.list(&log_dir(self.dir)).unwrap_or_default();
         let unlisted = |manifest: &Manifest| -> Vec<&str> {

@@ -44,6 +44,13 @@ impl Damage {
         found(file, 0, first, last, reason)
     }
 
+    /// Whether the file can be built anew from what it was made from: no event is lost with it.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        let ending = Path::new(&self.file).extension();
+        ending.is_some_and(|ending| ending == "index" || ending == "rows")
+    }
+
     /// Whether positions are known to be lost.
     pub(crate) fn loses_positions(&self) -> bool {
         self.last_position > Position::ZERO

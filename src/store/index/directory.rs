@@ -17,6 +17,15 @@ pub(crate) fn file_name(first: Position, last: Position) -> String {
     format!("{:020}-{:020}.index", first.get(), last.get())
 }
 
+/// The positions that an index file or its rows file is about, by its name.
+pub(crate) fn positions_of(path: &Path) -> Option<(Position, Position)> {
+    if !path.extension().is_some_and(|ending| ending == "index" || ending == "rows") {
+        return None;
+    }
+    let (first, last) = path.file_stem()?.to_str()?.split_once('-')?;
+    Some((Position::new(first.parse().ok()?), Position::new(last.parse().ok()?)))
+}
+
 /// Every index file in `dir` that can be opened, in order of first positions.
 ///
 /// One that cannot is left out and reported: the log holds all that it would say.

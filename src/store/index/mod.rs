@@ -28,7 +28,7 @@ mod range;
 #[cfg(test)]
 pub(crate) mod fixture;
 
-pub(crate) use directory::{file_name, index_dir, list_indexes};
+pub(crate) use directory::{file_name, index_dir, list_indexes, positions_of};
 pub(crate) use file::IndexFile;
 pub(crate) use format::{TIME_BLOCK, hash_of, hash_of_id};
 pub(crate) use from_log::{index_frames, push_frame};

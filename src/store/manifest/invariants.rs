@@ -71,6 +71,7 @@ mod tests {
             synced_through: 20,
             volatile: false,
             suspect: false,
+            backup: false,
             segments: Vec::new(),
             log_files: vec![1, 11],
         }

@@ -40,6 +40,10 @@ pub(crate) struct Manifest {
     /// Damage was found in a log file: the next open proves all of them before it trusts an index.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspect: bool,
+    /// It is a backup's: it is read like any other and takes no writes, and an interrupted later backup may have left
+    /// log files beside it that it does not name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backup: bool,
     /// The segments, oldest first, without a gap from position 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentEntry>,

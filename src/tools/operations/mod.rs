@@ -1,7 +1,7 @@
-//! *What does the command line need that no agent may see?* Bulk work and completions, with a tool's shape: JSON
+//! *What does the command line need that no agent may see?* Bulk work, care and completions, with a tool's shape: JSON
 //! object in, JSON object out, so that they pass through the door between processes like a tool call.
 //!
-//! Useful for: import, export, verify, completions, prompts. Not for: anything with a budget, pages or next steps.
+//! Useful for: import, export, verify, backup, completions, prompts. Not for: anything with a budget, pages or next steps.
 //!
 //! Payloads and metadata travel as text (`"payload": "{\"a\":1}"`), so that the bytes arrive as they came.
 //!
@@ -11,12 +11,14 @@
 //! | `known_keys` | `keys[]` | `known[]` (true or false for each, in order), `positions[]` (where the append begins, or null) |
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
 //! | `verify` | – | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position` (both 0 when no position is known to be lost), `reason`} |
+//! | `backup` | `dir` (an absolute path) | `through` (the last position in it), `kept`, `linked`, `copied`, `removed` (files), `copied_bytes` |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
 //!
 //! **Invariant:** permission to write is checked as for tools.
 
 mod append_batch;
+mod backup;
 mod complete;
 mod export_page;
 mod known_keys;
@@ -42,6 +44,7 @@ pub static OPERATIONS: &[Operation] = &[
     known_keys::OPERATION,
     export_page::OPERATION,
     verify::OPERATION,
+    backup::OPERATION,
     complete::OPERATION,
     prompt::OPERATION,
 ];
@@ -57,6 +60,11 @@ pub fn operate(engine: &Engine, name: &str, arguments: &Object, caller: &Caller)
         Error::new(ErrorKind::NotFound, "unknown_operation", message)
     })?;
     (operation.run)(engine, arguments, caller)
+}
+
+/// An answer of numbers.
+fn answer<const N: usize>(fields: [(&str, u64); N]) -> Object {
+    fields.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect()
 }
 
 #[cfg(test)]
