@@ -64,7 +64,7 @@ impl Store {
     pub fn backup(&self, to: &Path) -> Result<BackedUp> {
         self.check_sound().map_err(|error| error.context(format!("back up into {}", to.display())))?;
         let pieces = Pieces::pin(&self.branch)?;
-        let target = Target::take(&self.branch, to)?;
+        let target = Target::take(&self.branch, to, &pieces.manifest)?;
         let mut done = BackedUp { through: pieces.through(), ..BackedUp::default() };
         place::dirs(target.disk(), target.dir())?;
         pieces.copy_tail(&target, &mut done)?;

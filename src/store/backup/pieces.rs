@@ -12,7 +12,8 @@ use crate::store::branch::Branch;
 use crate::store::discard::Hold;
 use crate::store::index::{index_dir, positions_of};
 use crate::store::log::{Boundary, Checks, LogFile, damage_error, file_name, log_dir, walk};
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{Manifest, SegmentEntry};
+use crate::store::segment::{SegmentName, segment_dir};
 
 /// What a store consists of at one moment; its files stay where they are as long as this is held.
 pub(super) struct Pieces<'a> {
@@ -82,7 +83,15 @@ impl<'a> Pieces<'a> {
 pub(super) fn whole(manifest: &Manifest) -> Vec<PathBuf> {
     let (_, full) = manifest.log_files.split_last().unwrap_or((&1, &[]));
     let logs = log_dir(Path::new(""));
-    full.iter().map(|&first| logs.join(file_name(Position::new(first)))).collect()
+    let logs = full.iter().map(|&first| logs.join(file_name(Position::new(first))));
+    logs.chain(manifest.segments.iter().flat_map(segment_files)).collect()
+}
+
+/// The two files of a segment, relative to the branch.
+pub(super) fn segment_files(entry: &SegmentEntry) -> [PathBuf; 2] {
+    let (first, last) = (Position::new(entry.first), Position::new(entry.last));
+    let name = SegmentName { first, last, generation: entry.generation };
+    [name.file_name(), name.envelope_name()].map(|name| segment_dir(Path::new("")).join(name))
 }
 
 /// The index files of `branch` that speak of nothing behind `through`.

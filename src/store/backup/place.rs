@@ -8,6 +8,7 @@ use crate::store::disk::Disk;
 use crate::store::index::index_dir;
 use crate::store::log::log_dir;
 use crate::store::manifest::{Manifest, swap};
+use crate::store::segment::segment_dir;
 
 /// How much is copied at once: 4 MiB.
 const STEP_BYTES: usize = 4 << 20;
@@ -15,8 +16,8 @@ const STEP_BYTES: usize = 4 << 20;
 const DIRECTORY_DEPTH: usize = 4;
 
 /// The directories of the branch in `dir` that hold files.
-pub(super) fn folders(dir: &Path) -> [PathBuf; 2] {
-    [log_dir(dir), index_dir(dir)]
+pub(super) fn folders(dir: &Path) -> [PathBuf; 3] {
+    [log_dir(dir), index_dir(dir), segment_dir(dir)]
 }
 
 /// Creates the directories of the branch in `dir`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::pieces::{Pieces, whole};
+use super::pieces::{Pieces, segment_files, whole};
 use super::place::{copy_file, failed, folders, remove};
 use super::{BackedUp, branch_dir};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,13 +13,13 @@ use crate::store::branch::Branch;
 use crate::store::disk::{Disk, Lock};
 use crate::store::index::{index_dir, positions_of};
 use crate::store::log::{Boundary, Checks, FileHeader, LogFile, file_name, log_dir, records, walk};
-use crate::store::manifest::{Manifest, load};
+use crate::store::manifest::{Manifest, SegmentEntry, load};
 use crate::store::open::lock;
 
 /// What a directory may hold, besides a branch, that an interrupted first backup left.
 const OWN_ENTRIES: [&str; 2] = ["LOCK", "tenants"];
 /// The endings of the files that a backup consists of, or leaves when it is interrupted.
-const OWN_ENDINGS: [&str; 4] = ["log", "index", "rows", "new"];
+const OWN_ENDINGS: [&str; 6] = ["log", "index", "rows", "parquet", "envelope", "new"];
 
 /// The directory that becomes a backup, locked.
 pub(super) struct Target {
@@ -34,7 +34,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Takes the directory `to` for a backup of `branch`.
-    pub(super) fn take(branch: &Branch, to: &Path) -> Result<Self> {
+    pub(super) fn take(branch: &Branch, to: &Path, manifest: &Manifest) -> Result<Self> {
         let disk = Arc::clone(&branch.options.disk);
         apart(disk.as_ref(), store_dir(branch), to)?;
         let dir = branch_dir(to);
@@ -43,7 +43,7 @@ impl Target {
         let mut target = Self { disk, dir, older, kept: HashMap::new(), _lock: lock };
         // Ordering: behind the lock. Another backup may have been made since the first look.
         target.older = self::older(branch, to, &target.dir)?;
-        target.kept = target.keepable();
+        target.kept = target.keepable(manifest);
         Ok(target)
     }
 
@@ -111,9 +111,13 @@ impl Target {
 
     /// The files that the older backup proves to be what their names say: those that its manifest names, and indexes
     /// of what it holds. Anything else was left by a crash, perhaps of a backup of other events.
-    fn keepable(&self) -> HashMap<PathBuf, u64> {
+    fn keepable(&self, newer: &Manifest) -> HashMap<PathBuf, u64> {
         let Some(older) = &self.older else { return HashMap::new() };
+        // A segment of the same name may have been written anew in another way by a store that was restored.
+        let differs = |entry: &&SegmentEntry| !newer.segments.contains(entry);
+        let changed: Vec<PathBuf> = older.segments.iter().filter(differs).flat_map(segment_files).collect();
         let mut pieces = whole(older);
+        pieces.retain(|piece| !changed.contains(piece));
         let through = Position::new(older.synced_through);
         let indexes = self.disk.list(&index_dir(&self.dir)).unwrap_or_default();
         let held = indexes.iter().filter(|path| positions_of(path).is_some_and(|(_, last)| last <= through));
