@@ -16,8 +16,9 @@ use crate::machines::ledger::read_all;
 use crate::machines::scratch;
 use crate::machines::workload::small_options;
 
+/// Small files, of which full ones are in row form for no longer than they must.
 fn options(disk: Arc<dyn Disk>, mode: Mode) -> Options {
-    Options { mode, ..small_options(disk, 1) }
+    Options { mode, hot_window_bytes: 40 << 10, ..small_options(disk, 1) }
 }
 
 fn open(dir: &Path, mode: Mode) -> Result<Store, allsource::Error> {
@@ -41,7 +42,7 @@ fn events(store: &Store) -> Vec<Event> {
 fn files(dir: &Path) -> BTreeMap<PathBuf, (u64, Vec<u8>)> {
     let branch = dir.join("tenants/default/main");
     let mut found = BTreeMap::new();
-    for folder in ["log", "index"] {
+    for folder in ["log", "index", "segments"] {
         let entries = fs::read_dir(branch.join(folder)).into_iter().flatten();
         for path in entries.map(|entry| entry.expect("an entry").path()) {
             let inode = fs::metadata(&path).expect("a file").ino();
@@ -75,10 +76,13 @@ fn holds(dir: &Path, expected: &[Event]) {
 
 #[test]
 fn a_backup_is_read_as_it_is_and_becomes_a_store() {
-    for count in [0, 1, 45, 200] {
+    for (count, is_compact) in [(0, false), (1, false), (45, false), (200, false), (1, true), (200, true)] {
         let root = scratch();
         let store = open(&root.path().join("store"), Mode::Write).expect("a store");
         fill(&store, count);
+        if is_compact {
+            store.compact().expect("compacted");
+        }
         let target = root.path().join("backups/today");
         let done = store.backup(&target).expect("backed up");
         assert_eq!(done.through.get(), count as u64);
@@ -103,25 +107,27 @@ fn a_backup_takes_no_writes() {
 fn a_backup_costs_what_has_changed() {
     let root = scratch();
     let (dir, target) = (root.path().join("store"), root.path().join("backup"));
-    // What is done in the background is done when a store is closed.
+    let store = open(&dir, Mode::Write).expect("a store");
+    // Nothing is left to be done in the background when this returns.
     let filled = |count: usize| {
-        let store = open(&dir, Mode::Write).expect("a store");
         fill(&store, count);
-        store.close().expect("closed");
-        open(&dir, Mode::Write).expect("a store")
+        store.compact().expect("compacted");
     };
-    let store = filled(205);
+    filled(200);
     let first = store.backup(&target).expect("backed up");
     assert_eq!((first.kept, first.copied), (0, 1), "{first:?}");
     let again = store.backup(&target).expect("backed up");
     assert_eq!((again.linked, again.copied), (0, 0), "{again:?}");
     assert_eq!(again.kept, first.linked + first.copied);
-    store.close().expect("closed");
-    let store = filled(100);
+    filled(100);
+    fill(&store, 3);
     let second = store.backup(&target).expect("backed up");
     assert!(second.kept >= 8 && second.linked > 0 && second.copied == 1, "{second:?}");
     assert!(second.copied_bytes < 20_000, "{second:?}");
-    assert!(second.removed > 0, "the indexes of a file become one when it is full: {second:?}");
+    assert!(second.removed > 0, "older log files have become segments: {second:?}");
+    let sealed =
+        files(&target).keys().filter(|path| path.extension().is_some_and(|e| e == "parquet")).count();
+    assert!(sealed >= 5, "{sealed} segments");
     holds(&target, &events(&store));
 }
 
@@ -133,6 +139,8 @@ fn nothing_that_a_store_does_changes_a_file_that_a_backup_shares() {
     let target = root.path().join("backup");
     let mut store = open(&dir, Mode::Write).expect("a store");
     fill(&store, 130);
+    store.compact().expect("compacted");
+    fill(&store, 3);
     store.backup(&target).expect("backed up");
     let (before, of_store) = (files(&target), files(&dir));
     let is_shared = |path: &&PathBuf| of_store.get(*path).is_some_and(|file| file.0 == before[*path].0);
@@ -140,6 +148,7 @@ fn nothing_that_a_store_does_changes_a_file_that_a_backup_shares() {
     assert!(shared >= 3, "{shared} files are shared");
     for round in 0..3 {
         fill(&store, 90);
+        store.compact().expect("compacted");
         assert_eq!(store.verify().damage, []);
         store.close().expect("closed");
         store = open(&dir, Mode::Write).expect("a store");
@@ -261,6 +270,7 @@ fn a_damaged_index_is_left_out_of_a_restore() {
     let path = |name: &str| root.path().join(name);
     let store = open(&path("store"), Mode::Write).expect("a store");
     fill(&store, 130);
+    store.compact().expect("compacted");
     store.backup(&path("backup")).expect("backed up");
     let index =
         files(&path("backup")).into_keys().find(|path| path.extension().is_some_and(|e| e == "index"));

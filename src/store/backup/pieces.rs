@@ -12,8 +12,8 @@ use crate::store::branch::Branch;
 use crate::store::discard::Hold;
 use crate::store::index::{index_dir, positions_of};
 use crate::store::log::{Boundary, Checks, LogFile, damage_error, file_name, log_dir, walk};
-use crate::store::manifest::{Manifest, SegmentEntry};
-use crate::store::segment::{SegmentName, segment_dir};
+use crate::store::manifest::Manifest;
+use crate::store::segment::{SegmentEntry, segment_dir};
 
 /// What a store consists of at one moment; its files stay where they are as long as this is held.
 pub(super) struct Pieces<'a> {
@@ -89,8 +89,7 @@ pub(super) fn whole(manifest: &Manifest) -> Vec<PathBuf> {
 
 /// The two files of a segment, relative to the branch.
 pub(super) fn segment_files(entry: &SegmentEntry) -> [PathBuf; 2] {
-    let (first, last) = (Position::new(entry.first), Position::new(entry.last));
-    let name = SegmentName { first, last, generation: entry.generation };
+    let name = entry.name();
     [name.file_name(), name.envelope_name()].map(|name| segment_dir(Path::new("")).join(name))
 }
 

@@ -68,7 +68,7 @@ impl Store {
         pieces.extend(
             indexes(&source.branch, head)?.into_iter().filter(|index| is_sound(index, &report.damage)),
         );
-        let mut restored = Restored { events: report.events, ..Restored::default() };
+        let mut restored = Restored { events: head.get(), ..Restored::default() };
         for piece in &pieces {
             restored.bytes += copy_file(disk, &from.join(piece), &to.join(piece))?;
             restored.files += 1;

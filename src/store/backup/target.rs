@@ -13,8 +13,9 @@ use crate::store::branch::Branch;
 use crate::store::disk::{Disk, Lock};
 use crate::store::index::{index_dir, positions_of};
 use crate::store::log::{Boundary, Checks, FileHeader, LogFile, file_name, log_dir, records, walk};
-use crate::store::manifest::{Manifest, SegmentEntry, load};
+use crate::store::manifest::{Manifest, load};
 use crate::store::open::lock;
+use crate::store::segment::SegmentEntry;
 
 /// What a directory may hold, besides a branch, that an interrupted first backup left.
 const OWN_ENTRIES: [&str; 2] = ["LOCK", "tenants"];
