@@ -54,6 +54,13 @@
 //! a time to positions, and from a position to a record in a mapped log file, whose checksum and identity are proved
 //! before it is given out. A page ends at its limit and says what it looked at and where to go on.
 //!
+//! # What becomes of it
+//!
+//! A full log file is indexed, then sealed: the same events in a Parquet file with an envelope beside it. Both stay for
+//! as long as the log file is among the newest ([`hot_window_bytes`](store::Options::hot_window_bytes)), and reads use
+//! the log. Beyond that the log file goes, once every row of the segment was compared with it. All of this happens on one
+//! thread of low priority, one manifest swap a step; a crash in between leaves files that no manifest names.
+//!
 //! # Where this differs from what is usual, and why
 //!
 //! - *The log is the store.* There is no second copy in a database: payloads are served as the bytes that came, from a
@@ -62,6 +69,11 @@
 //!   it is read, without reading the other 999 of its batch.
 //! - *An index is two files.* Rows (where a position lies in the log) die with the row-form log; names, ids, keys and times
 //!   outlive it. Both are made in memory, saved every 8 MiB of log, and merged when the log file is full.
+//! - *Segments are plain Parquet with an envelope.* Any tool reads the Parquet file. What it has no place for (a checksum
+//!   for every 4 KiB, what frames say of their calls, where each page lies without a footer to parse) lies beside it, in a
+//!   file that is read where it is mapped.
+//! - *A segment may be larger than its indexes.* Merging segments moves rows only; an index speaks of positions, so the
+//!   old ones go on being true.
 //! - *A repeated call is known by its events alone.* Expectations and conditions do not count: what was stored once is
 //!   stored, and `timestamp > now-7d` means another moment each time it is sent.
 //! - *One position over everything, without a gap.* Most stores give positions before they are visible, so followers

@@ -9,12 +9,14 @@
 //! DIR/LOCK                                   held by the process that has the store open for writing
 //! DIR/tenants/default/main/manifest.json     which files there are
 //! DIR/tenants/default/main/log/              frames, in files of 64 MiB named by their first position
-//! DIR/tenants/default/main/index/            what can be rebuilt from the log: who is where
+//! DIR/tenants/default/main/segments/         older events: Parquet files, each with an envelope
+//! DIR/tenants/default/main/index/            what can be rebuilt from both: who is where
 //! ```
 //!
 //! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
 //! in-memory part of `index` → the head moves → the caller is answered. A read pins a [`Snapshot`] and walks the index
-//! of each range of positions, newest or oldest first, down to the record in a mapped log file.
+//! of each range of positions, newest or oldest first, down to the record in a mapped log file or the row in a segment.
+//! Behind all that, `upkeep` turns full log files into segments.
 
 mod append;
 mod background;
