@@ -51,8 +51,8 @@ impl Segment {
     /// Opens the segment that `entry` describes; this reads the first bytes of its envelope and nothing else.
     ///
     /// # Errors
-    /// `Unavailable` when a file cannot be opened, `Corrupt` (`segment_damaged`) when one is not as long as it was written,
-    /// or the envelope's header is not what was written.
+    /// `Unavailable` when a file cannot be opened, `Corrupt` (`segment_damaged`) when one is missing or not as long as it was
+    /// written, or the envelope's header is not what was written.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -355,6 +355,12 @@ fn damage(message: String, file: &str, offset: u64, positions: (Position, Positi
 fn map(disk: &dyn Disk, dir: &Path, file_name: &str, bytes: u64) -> Result<Bytes> {
     let mapped = disk.open(&dir.join(file_name), false).and_then(|file| file.map());
     let mapped = mapped.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            let message = format!(
+                "open segment {file_name}: it is missing; restore it from a backup, or run `allsource verify`"
+            );
+            return damage(message, file_name, 0, (Position::ZERO, Position::ZERO));
+        }
         Error::new(ErrorKind::Unavailable, "segment_not_opened", format!("open segment {file_name}"))
             .caused_by(error)
     })?;
