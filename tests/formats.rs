@@ -69,6 +69,7 @@ fn write(dir: &Path) {
         appends: 40,
         shape: Shape::Mixed,
         durability: Durability::Fsync,
+        upkeep: None,
         planted_bug: None,
     };
     workload.run(&disk, dir).expect("a healthy disk");

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource::clock::ManualClock;
+use allsource::clock::{IdSource, ManualClock, SeededIds};
 use allsource::event::{
     EntityId, Event, EventDraft, EventId, Expected, Filter, NamePattern, Position, Timestamp, Version,
 };
-use allsource::store::{Append, Options, Scan, ScanLimits, Store};
+use allsource::store::{Append, Options, Order, Scan, ScanLimits, Store};
 
 use crate::machines::faulty_disk::FaultyDisk;
 use crate::machines::ledger::read_all;
@@ -35,8 +35,18 @@ impl Place {
 
     fn open(&self) -> Store {
         let options = small_options(Arc::new(self.disk.clone()), 1);
-        let options = Options { clock: Arc::clone(&self.clock) as _, ..options };
+        let options = Options { clock: Arc::clone(&self.clock) as _, hot_window_bytes: 0, ..options };
         Store::open(&self.dir(), options).expect("a healthy disk opens")
+    }
+
+    /// The store after a restart, with everything so far in Parquet alone.
+    fn sealed(&self) -> Store {
+        let store = self.open();
+        store.compact().expect("a healthy disk");
+        store.close().expect("a healthy disk");
+        let logs = std::fs::read_dir(self.dir().join("tenants/default/main/log")).expect("a folder").count();
+        assert_eq!(logs, 1, "a log file was kept");
+        self.open()
     }
 }
 
@@ -62,7 +72,7 @@ fn all(store: &Store) -> Vec<Event> {
 fn versions_go_on_after_a_reopen() {
     let place = Place::new();
     for version in 1..=6 {
-        let store = place.open();
+        let store = if version < 4 { place.open() } else { place.sealed() };
         let append = Append {
             expected: vec![(name("order"), Expected::Exactly(Version::new(version - 1)))],
             ..batch(vec![event("order", "changed", "1")])
@@ -81,8 +91,8 @@ fn a_known_event_id_is_told_not_dropped() {
     let draft =
         |payload| event("order", "placed", payload).with_event_id(EventId::new("id-1").expect("an id"));
     let first = place.open().append(batch(vec![draft("1")])).expect("stored");
-    for _ in 0..2 {
-        let store = place.open();
+    for open in [Place::open, Place::sealed, Place::open] {
+        let store = open(&place);
         let again = store.append(batch(vec![draft("1")])).expect("known");
         assert!(again.events[0].already_stored);
         assert_eq!(again.events[0].position, first.events[0].position);
@@ -101,6 +111,9 @@ fn opening_again_and_again_stores_nothing_twice() {
         store.append(batch(vec![event("order", "changed", &n.to_string())])).expect("stored");
     }
     let before = all(&store);
+    store.compact().expect("a healthy disk");
+    store.append(batch(vec![event("order", "changed", "200")])).expect("stored");
+    let before = [before, all(&store).split_off(200)].concat();
     drop(store);
     for state in [1, 1, 1] {
         let next = scratch();
@@ -110,7 +123,9 @@ fn opening_again_and_again_stores_nothing_twice() {
         for _ in 0..3 {
             let store = Store::open(&next.path().join("store"), options()).expect("a healthy disk opens");
             assert_eq!(all(&store), before);
-            assert_eq!(store.snapshot().stats().expect("readable").events, 200);
+            assert_eq!(store.snapshot().stats().expect("readable").events, 201);
+            store.compact().expect("a healthy disk");
+            assert_eq!(all(&store), before);
         }
     }
 }
@@ -125,10 +140,13 @@ fn a_clock_that_steps_back_changes_no_order() {
         store.append(batch(vec![event("order", "changed", &n.to_string())])).expect("stored");
     }
     drop(store);
-    let events = all(&place.open());
-    for (n, pair) in events.windows(2).enumerate() {
-        assert_eq!(pair[0].payload.as_str(), n.to_string());
-        assert!(pair[0].version < pair[1].version && pair[0].recorded_at < pair[1].recorded_at);
+    for open in [Place::open, Place::sealed] {
+        let events = all(&open(&place));
+        assert_eq!(events.len(), 20);
+        for (n, pair) in events.windows(2).enumerate() {
+            assert_eq!(pair[0].payload.as_str(), n.to_string());
+            assert!(pair[0].version < pair[1].version && pair[0].recorded_at < pair[1].recorded_at);
+        }
     }
 }
 
@@ -140,14 +158,18 @@ fn an_event_is_found_from_its_own_timestamp_on() {
     let time = Timestamp::from_micros(NEW_YEAR.as_micros() + 123_457);
     let append = batch(vec![event("order", "placed", "1").at(time), event("order", "paid", "2")]);
     place.open().append(append).expect("stored");
-    let store = place.open();
     let since = Filter {
         since: Some(time),
         until: Some(Timestamp::from_micros(time.as_micros() + 1)),
         ..Filter::default()
     };
-    let found = read_all(&store.snapshot(), &since).expect("readable");
-    assert_eq!(found.iter().map(|event| event.position.get()).collect::<Vec<_>>(), [1]);
+    let check = |store: Store| {
+        let found = read_all(&store.snapshot(), &since).expect("readable");
+        assert_eq!(found.iter().map(|event| event.position.get()).collect::<Vec<_>>(), [1]);
+        assert_eq!(found[0].timestamp, time);
+    };
+    check(place.open());
+    check(place.sealed());
 }
 
 /// One large event that did not compress blocked every checkpoint from then on.
@@ -155,19 +177,25 @@ fn an_event_is_found_from_its_own_timestamp_on() {
 fn the_largest_event_goes_through_the_smallest_files() {
     let place = Place::new();
     let store = place.open();
+    let dice = SeededIds::new(14);
+    // Any character that needs no escape, so that nothing is left to compress.
     let text: String = (0..(1 << 20) - 2)
-        .map(|n: u32| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 26))
+        .map(|_| match char::from(b' ' + (dice.next_u64() % 95) as u8) {
+            '"' | '\\' => '~',
+            other => other,
+        })
         .collect();
     store.append(batch(vec![event("small", "before", "1")])).expect("stored");
     store.append(batch(vec![event("large", "came", &format!("\"{text}\""))])).expect("stored");
     store.append(batch(vec![event("small", "after", "2")])).expect("stored");
     drop(store);
-    let store = place.open();
-    assert_eq!(all(&store)[1].payload.as_str().len(), 1 << 20);
-    assert_eq!(
-        store.append(batch(vec![event("small", "later", "3")])).expect("stored").events[0].position.get(),
-        4
-    );
+    for (open, next) in [(Place::open as fn(&Place) -> Store, 4), (Place::sealed, 5), (Place::sealed, 6)] {
+        let store = open(&place);
+        assert_eq!(all(&store)[1].payload.as_str(), format!("\"{text}\""));
+        let appended = store.append(batch(vec![event("small", "later", "3")])).expect("stored");
+        assert_eq!(appended.events[0].position.get(), next);
+        store.close().expect("a healthy disk");
+    }
 }
 
 /// Global offsets were places in a list of one process: consumers missed or saw events again after a restart.
@@ -177,7 +205,7 @@ fn a_follower_goes_on_where_it_was_after_a_restart() {
     let mut seen = Vec::new();
     let mut at = Position::ZERO;
     for round in 0..5 {
-        let store = place.open();
+        let store = if round % 2 == 0 { place.open() } else { place.sealed() };
         for n in 0..10 {
             store
                 .append(batch(vec![event("order", "changed", &(round * 10 + n).to_string())]))
@@ -201,14 +229,22 @@ fn a_limit_bounds_what_is_looked_at() {
             .map(|at| event(&format!("order {at}"), if at == 0 { "rare" } else { "usual" }, &n.to_string()));
         store.append(batch(events.collect())).expect("stored");
     }
+    drop(store);
     let limits = ScanLimits { events_max: 50, ..ScanLimits::default() };
     let of_type = Filter { event_type: Some(NamePattern::Exact("rare".to_owned())), ..Filter::default() };
     let of_entity = Filter { entity_id: Some(NamePattern::Exact("order 7".to_owned())), ..Filter::default() };
-    for filter in [of_type, of_entity, Filter::default()] {
-        let page = store.snapshot().scan(&Scan { filter, ..Scan::default() }, &limits).expect("readable");
-        assert_eq!(page.events.len(), 50);
-        assert!(page.examined <= 60, "{:?} looked at {} events for 50", page.plan, page.examined);
-    }
+    let check = |store: Store| {
+        for filter in [&of_type, &of_entity, &Filter::default()] {
+            for order in [Order::Ascending, Order::Descending] {
+                let scan = Scan { filter: filter.clone(), order, ..Scan::default() };
+                let page = store.snapshot().scan(&scan, &limits).expect("readable");
+                assert_eq!(page.events.len(), 50);
+                assert!(page.examined <= 60, "{:?} looked at {} events for 50", page.plan, page.examined);
+            }
+        }
+    };
+    check(place.open());
+    check(place.sealed());
 }
 
 /// A slow reader held the one lock, and writers stood still for 0.7 s.
@@ -222,6 +258,7 @@ fn a_reader_that_holds_what_it_read_stops_no_writer() {
     for n in 0..300 {
         store.append(batch(vec![event("order", "changed", &n.to_string())])).expect("stored");
     }
+    store.compact().expect("a healthy disk");
     assert_eq!(read_all(&snapshot, &Filter::default()).expect("readable"), held, "a pinned view changed");
     assert_eq!(snapshot.stats().expect("readable").events, 1);
 }

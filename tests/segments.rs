@@ -26,7 +26,8 @@ fn count(dir: &Path, ending: &str) -> usize {
 fn filled(dir: &Path, hot: u64) -> Options {
     let disk = FaultyDisk::over(dir.parent().expect("below a scratch folder"));
     let durability = Durability::Fsync;
-    let workload = Workload { seed: 7, appends: 60, shape: Shape::Mixed, durability, planted_bug: None };
+    let workload =
+        Workload { seed: 7, appends: 60, shape: Shape::Mixed, durability, upkeep: None, planted_bug: None };
     workload.run(&disk, dir).expect("a healthy disk");
     Options { hot_window_bytes: hot, ..small_options(Arc::new(RealDisk), 1) }
 }

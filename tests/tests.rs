@@ -18,6 +18,7 @@ mod faults;
 mod damage;
 mod backup;
 mod formats;
+mod sealed;
 mod kill;
 mod mcp;
 mod lessons;

@@ -73,13 +73,18 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether `bug` is planted; always false unless the feature `planted-bugs` is on, as it is under `cargo test`.
+    /// Whether `bug` is planted.
     pub(crate) fn has(&self, bug: PlantedBug) -> bool {
-        cfg!(feature = "planted-bugs") && self.planted_bug == Some(bug)
+        self.planted() == Some(bug)
+    }
+
+    /// The bug that is planted; always none unless the feature `planted-bugs` is on, as it is under `cargo test`.
+    pub(crate) fn planted(&self) -> Option<PlantedBug> {
+        self.planted_bug.filter(|_| cfg!(feature = "planted-bugs"))
     }
 }
 
-/// A deliberate fault in the write path.
+/// A deliberate fault in what writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlantedBug {
     /// Never syncs the log.
@@ -96,4 +101,14 @@ pub enum PlantedBug {
     KeepTornBatch,
     /// Leaves the bytes behind the torn tail where they are.
     LeaveTornTail,
+    /// Deletes a log file before the manifest without it is durable.
+    DeleteLogBeforeSwap,
+    /// Does not sync a segment before the manifest names it.
+    SkipSegmentSync,
+    /// Deletes a log file without comparing its segment to it.
+    SkipRowComparison,
+    /// Leaves out of a segment what frames say of the calls that made them: idempotency keys and request hashes.
+    ForgetCalls,
+    /// Takes every event id in a segment for a generated one.
+    DropIds,
 }

@@ -12,15 +12,15 @@ use super::scratch;
 use super::workload::{Shape, Workload};
 
 /// An interval that never ends by itself.
-const NEVER: Durability = Durability::Interval { ms: 86_400_000 };
+pub const NEVER: Durability = Durability::Interval { ms: 86_400_000 };
 
 /// What the power cuts look like.
 #[derive(Clone, Copy)]
-struct Cuts {
-    /// States of the disk after each stop.
-    states: u64,
+pub struct Cuts {
+    /// The states of the disk after each stop, see [`FaultyDisk::cut_power`].
+    pub states: &'static [u64],
     /// Stop again at every call of the recovery, after every that many stops; 0: never.
-    in_recovery_every: usize,
+    pub in_recovery_every: usize,
 }
 
 /// Stops `workload` at every disk call in turn; the first broken promise ends it.
@@ -30,7 +30,7 @@ fn explore(workload: &Workload, cuts: Cuts) -> Result<(), Violation> {
         let disk = FaultyDisk::over(first.path()).stop_at(stop);
         let outcome = workload.run(&disk, &first.path().join("store"))?;
         let again = cuts.in_recovery_every > 0 && stop % cuts.in_recovery_every == 0;
-        for state in 0..cuts.states {
+        for &state in cuts.states {
             let after = || {
                 let second = scratch();
                 disk.cut_power(state, second.path());
@@ -82,6 +82,10 @@ pub fn go_on(workload: &Workload, root: &Path, ledger: Ledger, promise: Promise)
         }
         ledger.acknowledge(&append, &appended);
     }
+    if workload.upkeep.is_some() {
+        store.compact().map_err(|error| format!("compacting after recovery: {error}"))?;
+        ledger.clone().settle(&store, Promise::All).map_err(|violation| format!("compacted: {violation}"))?;
+    }
     store.close().map_err(|error| format!("cannot be closed: {error}"))?;
     store = open()?;
     let settled = ledger.settle(&store, Promise::All).and_then(|ledger| ledger.retries_are_known(&store));
@@ -107,6 +111,10 @@ fn stop_recovery(
                 Ok(appended) => open_ends.acknowledge(&append, &appended),
                 Err(_) => open_ends.leave_open(append),
             }
+            if workload.upkeep.is_some() {
+                // It ends in the middle, or does not: both are tried.
+                drop(store.compact());
+            }
         }
         disk.cut_power(stop as u64, second.path());
         go_on(workload, second.path(), open_ends, promise)
@@ -119,15 +127,29 @@ fn stop_recovery(
 }
 
 pub fn mixed() -> Workload {
-    Workload { seed: 1, appends: 36, shape: Shape::Mixed, durability: Durability::Fsync, planted_bug: None }
+    Workload {
+        seed: 1,
+        appends: 36,
+        shape: Shape::Mixed,
+        durability: Durability::Fsync,
+        upkeep: None,
+        planted_bug: None,
+    }
 }
 
 fn uniform() -> Workload {
-    Workload { seed: 2, appends: 24, shape: Shape::Uniform, durability: NEVER, planted_bug: None }
+    Workload {
+        seed: 2,
+        appends: 24,
+        shape: Shape::Uniform,
+        durability: NEVER,
+        upkeep: None,
+        planted_bug: None,
+    }
 }
 
 #[track_caller]
-fn holds(workload: &Workload, cuts: Cuts) {
+pub fn holds(workload: &Workload, cuts: Cuts) {
     if let Err(violation) = explore(workload, cuts) {
         panic!("{violation}");
     }
@@ -137,29 +159,29 @@ fn holds(workload: &Workload, cuts: Cuts) {
 /// rotation used a new file before the old one was synced, and did not make its name durable.
 #[test]
 fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
-    holds(&mixed(), Cuts { states: 4, in_recovery_every: 0 });
+    holds(&mixed(), Cuts { states: &[0, 1, 2, 3], in_recovery_every: 0 });
 }
 
 #[test]
 fn a_power_cut_during_recovery_changes_nothing() {
-    holds(&Workload { seed: 3, appends: 12, ..mixed() }, Cuts { states: 3, in_recovery_every: 5 });
+    holds(&Workload { seed: 3, appends: 12, ..mixed() }, Cuts { states: &[0, 1, 2], in_recovery_every: 5 });
 }
 
 #[test]
 fn interval_durability_loses_only_the_newest_batches_and_raises_the_epoch() {
-    holds(&Workload { durability: NEVER, ..mixed() }, Cuts { states: 4, in_recovery_every: 0 });
-    holds(&uniform(), Cuts { states: 6, in_recovery_every: 0 });
+    holds(&Workload { durability: NEVER, ..mixed() }, Cuts { states: &[0, 1, 2, 3], in_recovery_every: 0 });
+    holds(&uniform(), Cuts { states: &[0, 1, 2, 3, 4, 5], in_recovery_every: 0 });
 }
 
 /// Proves that the machine bites: with the fault it must find a broken promise, in one workload or the next.
 #[track_caller]
-fn is_caught(bug: PlantedBug, workload: Workload, cuts: Cuts) {
+pub fn is_caught(bug: PlantedBug, workload: Workload, cuts: Cuts) {
     let planted = |seed| Workload { seed, planted_bug: Some(bug), ..workload };
     let found = (1..=4).any(|seed| explore(&planted(seed), cuts).is_err());
     assert!(found, "{bug:?} went unnoticed");
 }
 
-const FEW: Cuts = Cuts { states: 6, in_recovery_every: 0 };
+pub const FEW: Cuts = Cuts { states: &[0, 1, 2, 3, 4, 5], in_recovery_every: 0 };
 
 #[test]
 fn a_skipped_sync_is_caught() {

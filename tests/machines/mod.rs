@@ -7,6 +7,7 @@ mod failures;
 pub mod faulty_disk;
 pub mod ledger;
 mod model;
+mod sealing;
 pub mod workload;
 
 /// A directory for a test, in memory where there is such a place: what is durable there is decided by the test.

@@ -38,6 +38,14 @@ pub enum Shape {
     Uniform,
 }
 
+/// When segments are made, and what stays in row form.
+#[derive(Clone, Copy, Debug)]
+pub struct Upkeep {
+    /// Everything is compacted behind every that many appends.
+    pub every: u64,
+    pub hot_window_bytes: u64,
+}
+
 /// A workload to run on a disk that may stop.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
@@ -45,6 +53,7 @@ pub struct Workload {
     pub appends: u64,
     pub shape: Shape,
     pub durability: Durability,
+    pub upkeep: Option<Upkeep>,
     pub planted_bug: Option<PlantedBug>,
 }
 
@@ -56,10 +65,20 @@ pub struct Outcome {
 
 impl Workload {
     pub fn options(&self, disk: &FaultyDisk) -> Options {
+        let options = small_options(Arc::new(disk.clone()), self.seed);
         Options {
             durability: self.durability,
             planted_bug: self.planted_bug,
-            ..small_options(Arc::new(disk.clone()), self.seed)
+            hot_window_bytes: self.upkeep.map_or(options.hot_window_bytes, |upkeep| upkeep.hot_window_bytes),
+            ..options
+        }
+    }
+
+    /// Makes segments of everything if that is due behind the `n`-th append.
+    pub fn keep_up(&self, store: &Store, n: u64) -> Result<(), Error> {
+        match self.upkeep {
+            Some(upkeep) if (n + 1).is_multiple_of(upkeep.every) => store.compact().map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -118,6 +137,11 @@ impl Run {
                 Err(error) => return Err(format!("append {n} was refused: {error}")),
             }
             self.durable = feed.head().get();
+            match self.workload.keep_up(store, n) {
+                Err(error) if disk.has_stopped() => return only(&error, ErrorKind::Unavailable),
+                Err(error) => return Err(format!("compacting behind append {n} failed: {error}")),
+                Ok(()) => self.durable = feed.head().get(),
+            }
         }
         Ok(())
     }

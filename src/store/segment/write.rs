@@ -19,6 +19,7 @@ use super::source::{SegmentSource, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Timestamp;
 use crate::store::disk::{Disk, DiskFile};
+use crate::store::options::PlantedBug;
 
 /// How a segment is written.
 pub(crate) struct WriteSettings<'a> {
@@ -28,6 +29,8 @@ pub(crate) struct WriteSettings<'a> {
     pub group_rows: u32,
     /// Asked before each 1,024 values: whether to go on. It may wait, so that others get the disk and the processor.
     pub goes_on: &'a dyn Fn() -> bool,
+    /// A deliberate fault.
+    pub planted_bug: Option<PlantedBug>,
 }
 
 impl<'a> WriteSettings<'a> {
@@ -40,7 +43,7 @@ impl<'a> WriteSettings<'a> {
 
     /// The usual settings at a level of zstd.
     pub(crate) fn new(level: i32, goes_on: &'a dyn Fn() -> bool) -> Self {
-        Self { level, group_rows: Self::GROUP_ROWS, goes_on }
+        Self { level, group_rows: Self::GROUP_ROWS, goes_on, planted_bug: None }
     }
 }
 
@@ -91,7 +94,7 @@ fn write_both(
     let mut calls = CallsBuilder::new(settings.level);
     let mut packed = Ok(());
     source.calls(&mut |row, attrs| {
-        if packed.is_ok() {
+        if packed.is_ok() && settings.planted_bug != Some(PlantedBug::ForgetCalls) {
             packed = calls.push(row, attrs);
         }
     })?;
@@ -106,7 +109,7 @@ fn write_both(
         id_key: source.id_key(),
         recorded: (Timestamp::from_micros(recorded.0), Timestamp::from_micros(recorded.1)),
         emptied: seen.emptied,
-        has_given_ids: seen.has_given_ids,
+        has_given_ids: seen.has_given_ids && settings.planted_bug != Some(PlantedBug::DropIds),
         has_metadata: seen.has_metadata,
         group_rows: settings.group_rows,
         places: [Default::default(); SECTIONS],
@@ -114,7 +117,7 @@ fn write_both(
     let blocks = blocks.into_iter().flat_map(u32::to_le_bytes).collect();
     let envelope = header.encode([blocks, chunks, pages, calls.finish().map_err(failed)?]);
     let mut sink = Sink::new(create(disk, &dir.join(name.envelope_name())).map_err(failed)?);
-    sink.write_all(&envelope).and_then(|()| sink.seal()).map_err(failed)?;
+    sink.write_all(&envelope).and_then(|()| sink.seal(settings.planted_bug)).map_err(failed)?;
     disk.sync_dir(dir).map_err(failed)?;
     Ok(SegmentEntry {
         first: name.first.get(),
@@ -170,7 +173,7 @@ fn write_parquet(
         row_group.close().map_err(failed)?;
     }
     let metadata = file.finish().map_err(failed)?;
-    let sealed = file.inner_mut().seal();
+    let sealed = file.inner_mut().seal(settings.planted_bug);
     let (bytes, blocks) = sealed.map_err(|error| self::failed(file_name, &error))?;
     Ok((metadata, bytes, blocks))
 }

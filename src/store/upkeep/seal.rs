@@ -32,7 +32,10 @@ impl Branch {
         }
         let name = SegmentName { first: log.first(), last, generation };
         let goes_on = || !self.background.is_closing();
-        let settings = WriteSettings::new(WriteSettings::SEAL_LEVEL, &goes_on);
+        let settings = WriteSettings {
+            planted_bug: self.options.planted(),
+            ..WriteSettings::new(WriteSettings::SEAL_LEVEL, &goes_on)
+        };
         write(self.options.disk.as_ref(), &segment_dir(&self.dir), name, &mut source, &settings)
     }
 

@@ -12,6 +12,8 @@ pub enum Operation {
     /// Sends an earlier append again, as it was.
     SendAgain(prop::sample::Index),
     Reopen,
+    /// Makes segments of everything, and deletes the log files that are beyond the hot window.
+    Compact,
     /// Moves the clock, backwards too.
     Clock {
         seconds: i64,
@@ -133,6 +135,7 @@ pub fn operation() -> impl Strategy<Value = Operation> {
         12 => plan().prop_map(Operation::Append),
         2 => any::<prop::sample::Index>().prop_map(Operation::SendAgain),
         1 => Just(Operation::Reopen),
+        1 => Just(Operation::Compact),
         1 => (-20..40_i64).prop_map(|seconds| Operation::Clock { seconds }),
         6 => read_plan().prop_map(Operation::Read),
     ]
