@@ -22,6 +22,8 @@ use crate::event::{Position, Timestamp};
 
 /// The directories of a branch below the data directory, and that: `DIR/tenants/default/main`.
 const DIRECTORY_DEPTH: usize = 4;
+/// How often a reader begins anew because the manifest was replaced meanwhile: 16 times.
+const OPENS_MAX: usize = 16;
 
 /// Opens the branch in `dir`, creating it when it is not there and may be.
 ///
@@ -29,8 +31,25 @@ const DIRECTORY_DEPTH: usize = 4;
 /// `Corrupt` when bytes that were durable are not what was written and the mode is [`Mode::Write`]; `NotFound` when
 /// there is no branch and the mode is [`Mode::Read`]; `Unavailable` when the disk fails.
 pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, Vec<Damage>)> {
+    let mut tries = OPENS_MAX;
+    loop {
+        tries -= 1;
+        let (manifest, damage) = find_manifest(dir, name, options)?;
+        let opened = open_as(dir, options, manifest.clone(), damage);
+        let is_whole = opened.as_ref().is_ok_and(|(_, damage)| damage.is_empty());
+        if is_whole || options.mode == Mode::Write || tries == 0 {
+            return opened;
+        }
+        // What is missing may have been deleted a moment ago by the process that writes, as its next manifest says.
+        if matches!(load(options.disk.as_ref(), dir), Ok(Some(newer)) if newer == manifest) {
+            return opened;
+        }
+    }
+}
+
+fn find_manifest(dir: &Path, name: &str, options: &Options) -> Result<(Manifest, Option<Damage>)> {
     let disk = options.disk.as_ref();
-    let (manifest, damage) = match load(disk, dir) {
+    Ok(match load(disk, dir) {
         Ok(Some(manifest)) => (manifest, None),
         found if options.mode == Mode::Read => match rescue::manifest(disk, dir, name, found)? {
             Some((manifest, damage)) => (manifest, Some(damage)),
@@ -40,7 +59,15 @@ pub(crate) fn open(dir: &Path, name: &str, options: &Options) -> Result<(Found, 
             found?;
             (first_manifest(dir, name, options)?, None)
         }
-    };
+    })
+}
+
+fn open_as(
+    dir: &Path,
+    options: &Options,
+    manifest: Manifest,
+    damage: Option<Damage>,
+) -> Result<(Found, Vec<Damage>)> {
     if manifest.backup && options.mode == Mode::Write {
         return Err(is_backup(dir));
     }
