@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{backup, call, completions, demo, export, import, query, restore, salvage, serve, stats};
+use super::{backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.
@@ -60,6 +60,9 @@ pub(super) enum Command {
     /// Make a store from a backup
     #[command(long_about = restore::LONG_ABOUT)]
     Restore(restore::RestoreArgs),
+    /// Save the folded states of entities, so that they are read at once
+    #[command(long_about = snapshot::LONG_ABOUT)]
+    Snapshot(snapshot::SnapshotArgs),
     /// Copy everything readable of a damaged store into a new one
     #[command(long_about = salvage::LONG_ABOUT)]
     Salvage(salvage::SalvageArgs),

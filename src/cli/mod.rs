@@ -21,6 +21,7 @@ mod query;
 mod restore;
 mod salvage;
 mod serve;
+mod snapshot;
 mod stats;
 mod table;
 mod verify;
@@ -102,6 +103,9 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             backup::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Restore(arguments) => restore::run(arguments, &dir, terminal),
+        Command::Snapshot(arguments) => {
+            snapshot::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
         Command::Salvage(arguments) => salvage::run(arguments, &dir, terminal),
         Command::Call(arguments) if arguments.list => call::list(terminal),
         Command::Call(arguments) => {

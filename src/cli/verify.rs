@@ -26,8 +26,8 @@ pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> 
     if damage.is_empty() {
         return Ok(Exit::Done);
     }
-    let remedy = if damage.iter().all(is_of_index) {
-        "no event is lost: delete the index files named above while nothing has the store open"
+    let remedy = if damage.iter().all(is_derived) {
+        "no event is lost: delete the files named above while nothing has the store open"
     } else {
         "keep a copy of the directory, then copy everything readable into a new store with `allsource salvage --to DIR`"
     };
@@ -35,9 +35,9 @@ pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> 
     Ok(Exit::Damage)
 }
 
-fn is_of_index(place: &Value) -> bool {
+fn is_derived(place: &Value) -> bool {
     let file = place.get("file").and_then(Value::as_str).map(Path::new);
-    file.and_then(Path::extension).is_some_and(|ending| ending == "index")
+    file.and_then(Path::extension).is_some_and(|ending| ending == "index" || ending == "states")
 }
 
 fn damage_line(place: &Value) -> String {

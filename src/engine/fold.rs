@@ -9,14 +9,20 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::change::dotted;
 use crate::event::filter::{Path, Root, Step};
-use crate::event::{Event, EventId, Position, Timestamp, Version};
+use crate::event::{EntityId, Event, EventId, Position, Timestamp, Version};
+use crate::store::SavedState;
 
 /// Folds the events of one entity, in the order of their versions, into its state.
 ///
 /// Each payload is a JSON merge patch (RFC 7396) on the state so far, unless the event's `metadata.fold` says
 /// `replace` (the payload is the state) or `delete` (there is no state until a later event sets one). A payload that
-/// is not an object replaces the state, and `null` deletes it, as the RFC says of patches.
+/// is not an object replaces the state, and `null` deletes it, as the RFC says of patches. An event that retention emptied
+/// is counted and changes nothing.
+///
+/// A fold can be [saved](Self::saved) and [gone on with](Self::after); that gives the same bytes as folding from the first
+/// event. Whoever changes what a fold gives raises the version of the format of saved states.
 ///
 /// Holds the state and no event: memory is bounded by the state's size. Values are only read once they have survived
 /// all events; until then they stay as they were written.
@@ -24,6 +30,8 @@ pub(crate) struct Fold {
     state: Draft,
     trace: Option<Trace>,
     last: Option<Arc<Origin>>,
+    recorded_at: Timestamp,
+    timestamp_max: Timestamp,
     events: u64,
 }
 
@@ -49,17 +57,6 @@ pub(crate) struct Folded {
     pub(crate) provenance: Vec<(String, Arc<Origin>)>,
 }
 
-/// A difference between two states.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Change {
-    /// The dotted path of what changed; empty when the whole state did.
-    pub(crate) path: String,
-    /// What was there; `None`: nothing.
-    pub(crate) before: Option<Value>,
-    /// What is there now; `None`: nothing.
-    pub(crate) after: Option<Value>,
-}
-
 /// Who set what: the shape of the state, with the event that set each value.
 struct Trace {
     origin: Arc<Origin>,
@@ -76,27 +73,83 @@ impl Fold {
     /// No event yet; with `provenance` it remembers which event set each leaf.
     pub(crate) fn new(provenance: bool) -> Self {
         let trace = provenance.then(|| Trace::of(&Arc::new(Origin::nobody())));
-        Self { state: Draft::default(), trace, last: None, events: 0 }
+        Self {
+            state: Draft::default(),
+            trace,
+            last: None,
+            recorded_at: Timestamp::MIN,
+            timestamp_max: Timestamp::MIN,
+            events: 0,
+        }
+    }
+
+    /// Goes on from a saved state, whose last event this is; `None` when its document is none.
+    pub(crate) fn after(saved: &SavedState, last: &Event) -> Option<Self> {
+        let mut state = Draft::default();
+        // Read as a replacement: what is null in a state was meant to be.
+        Patch { keeps_nulls: true, trace: None }
+            .put(std::str::from_utf8(&saved.document).ok()?, &mut state.0);
+        Some(Self {
+            state,
+            trace: None,
+            last: Some(Arc::new(Origin::of(last))),
+            recorded_at: saved.recorded_at,
+            timestamp_max: saved.timestamp_max,
+            events: saved.version.get(),
+        })
+    }
+
+    /// What a later fold can go on from; `None` when events of the entity were left out, or there was none.
+    pub(crate) fn saved(&self, entity_id: &EntityId) -> Option<SavedState> {
+        let last = self.last.as_ref().filter(|last| last.version.get() == self.events)?;
+        let mut document = String::new();
+        self.state.write(&mut document);
+        Some(SavedState {
+            entity_id: entity_id.clone(),
+            version: last.version,
+            position: last.position,
+            recorded_at: self.recorded_at,
+            timestamp_max: self.timestamp_max,
+            document: document.into_bytes(),
+        })
+    }
+
+    /// The version of the last event taken.
+    pub(crate) fn version(&self) -> Version {
+        self.last.as_ref().map_or(Version::ZERO, |last| last.version)
+    }
+
+    /// How many events were taken.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
     }
 
     /// Takes the next event.
     pub(crate) fn apply(&mut self, event: &Event) {
         let origin = Arc::new(Origin::of(event));
+        if !event.emptied {
+            self.patch(event, &origin);
+        }
+        self.last = Some(origin);
+        self.recorded_at = event.recorded_at;
+        self.timestamp_max = self.timestamp_max.max(event.timestamp);
+        self.events += 1;
+    }
+
+    fn patch(&mut self, event: &Event, origin: &Arc<Origin>) {
         let payload = event.payload.as_str().trim();
         let mode = mode(event);
         if !matches!(mode, Mode::Merge) {
             self.state = Draft::default();
             if let Some(trace) = &mut self.trace {
-                *trace = Trace::of(&origin);
+                *trace = Trace::of(origin);
             }
         }
         if !matches!(mode, Mode::Delete) {
             let keeps_nulls = matches!(mode, Mode::Replace);
-            let trace = self.trace.as_mut().map(|trace| (trace, &origin));
+            let trace = self.trace.as_mut().map(|trace| (trace, origin));
             Patch { keeps_nulls, trace }.put(payload, &mut self.state.0);
         }
-        self.last = Some(origin);
-        self.events += 1;
     }
 
     /// The state after all events taken.
@@ -136,6 +189,29 @@ impl Default for Draft {
 }
 
 impl Draft {
+    /// The state as JSON text: what was written, as it was written.
+    fn write(&self, to: &mut String) {
+        fn write(draft: &Value, to: &mut String) {
+            match draft {
+                Value::Object(object) => {
+                    let mut before = '{';
+                    for (key, draft) in object {
+                        to.push(before);
+                        to.push_str(&Value::from(key.as_str()).to_string());
+                        to.push(':');
+                        write(draft, to);
+                        before = ',';
+                    }
+                    to.push_str(if before == '{' { "{}" } else { "}" });
+                }
+                Value::String(text) => to.push_str(text),
+                // A draft holds nothing else.
+                other => to.push_str(&other.to_string()),
+            }
+        }
+        write(&self.0, to);
+    }
+
     /// The state as it is.
     fn read(self) -> Value {
         fn read(draft: Value) -> Value {
@@ -294,35 +370,6 @@ impl Trace {
     }
 }
 
-/// What changed from one state to another: the smallest fields that differ, arrays as a whole.
-pub(crate) fn diff(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    compare(before, after, &mut Vec::new(), &mut changes);
-    changes
-}
-
-fn compare(before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>, to: &mut Vec<Change>) {
-    if before == after {
-        return;
-    }
-    let (Some(Value::Object(old)), Some(Value::Object(new))) = (before, after) else {
-        to.push(Change { path: dotted(path), before: before.cloned(), after: after.cloned() });
-        return;
-    };
-    let added = new.keys().filter(|key| !old.contains_key(*key));
-    for key in old.keys().chain(added) {
-        path.push(key.clone());
-        compare(old.get(key), new.get(key), path, to);
-        path.pop();
-    }
-}
-
-/// Keys as the rest of a `payload` path would have them: `customer.address["post code"]`.
-fn dotted(keys: &[String]) -> String {
-    let steps: String = keys.iter().map(|key| Step::Key(key.clone()).to_string()).collect();
-    steps.strip_prefix('.').map(str::to_owned).unwrap_or(steps)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -408,6 +455,31 @@ mod tests {
         check(&[], json!(null));
     }
 
+    #[test]
+    fn an_emptied_event_counts_and_changes_nothing() {
+        let mut fold = Fold::new(true);
+        let payloads = [r#"{"a":1}"#, "null", r#"{"b":2}"#];
+        for (version, payload) in (1..).zip(payloads) {
+            let emptied = payload == "null";
+            fold.apply(&Event { emptied, ..event(version, payload, None) });
+        }
+        let saved = fold.saved(&EntityId::new("order-1").expect("a name")).expect("whole");
+        assert_eq!((saved.version, saved.position), (Version::new(3), Position::new(30)));
+        let folded = fold.finish();
+        assert_eq!((folded.state, folded.events), (Some(json!({"a":1,"b":2})), 3));
+    }
+
+    #[test]
+    fn a_fold_that_left_an_event_out_is_not_saved() {
+        let entity = EntityId::new("order-1").expect("a name");
+        let mut fold = Fold::new(false);
+        assert_eq!(fold.saved(&entity), None);
+        fold.apply(&event(1, "{}", None));
+        assert!(fold.saved(&entity).is_some());
+        fold.apply(&event(3, "{}", None));
+        assert_eq!(fold.saved(&entity), None);
+    }
+
     #[track_caller]
     fn check_origin(folded: &Folded, path: &str, version: Option<u64>) {
         let found = folded.provenance.iter().find(|(known, _)| known == path);
@@ -432,22 +504,6 @@ mod tests {
         assert_eq!(replaced.provenance.len(), 1);
     }
 
-    #[test]
-    fn a_difference_names_the_smallest_fields() {
-        let before = json!({"a": {"b": 1, "c": [1]}, "d": true, "gone": null});
-        let after = json!({"a": {"b": 2, "c": [1, 2]}, "d": true, "new": {"x": 1}});
-        let changes: Vec<String> = diff(Some(&before), Some(&after))
-            .into_iter()
-            .map(|change| {
-                let show = |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
-                format!("{} {} {}", change.path, show(change.before), show(change.after))
-            })
-            .collect();
-        assert_eq!(changes, ["a.b 1 2", "a.c [1] [1,2]", "gone null -", "new - {\"x\":1}"]);
-        assert_eq!(diff(Some(&before), Some(&before)), []);
-        assert_eq!(diff(None, Some(&before)).len(), 1);
-    }
-
     /// `MergePatch` as RFC 7396 writes it.
     fn merge(target: &Value, patch: &Value) -> Value {
         let Value::Object(patch) = patch else { return patch.clone() };
@@ -470,6 +526,36 @@ mod tests {
             let events: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (text.as_str(), None)).collect();
             let expected = patches.iter().fold(Value::Null, |state, patch| merge(&state, patch));
             prop_assert_eq!(fold(&events).state, Some(expected).filter(|state| !state.is_null()));
+        }
+
+        #[test]
+        fn a_fold_that_goes_on_gives_the_same_bytes(
+            events in proptest::collection::vec(written_event(), 1..8), at in any::<prop::sample::Index>(),
+        ) {
+            let events: Vec<Event> = (1..)
+                .zip(&events)
+                .map(|(version, (payload, metadata, late))| Event {
+                    timestamp: Timestamp::from_micros(i64::from(*late)),
+                    ..event(version, payload, *metadata)
+                })
+                .collect();
+            let at = at.index(events.len());
+            let mut whole = Fold::new(false);
+            events[..=at].iter().for_each(|event| whole.apply(event));
+            let saved = whole.saved(&events[at].entity_id).expect("nothing is left out");
+            let greatest = events[..=at].iter().map(|event| event.timestamp).max();
+            prop_assert_eq!(Some(saved.timestamp_max), greatest);
+            let mut resumed = Fold::after(&saved, &events[at]).expect("a document");
+            prop_assert_eq!(resumed.saved(&events[at].entity_id), Some(saved));
+            for event in &events[at + 1..] {
+                whole.apply(event);
+                resumed.apply(event);
+            }
+            prop_assert_eq!(resumed.saved(&events[at].entity_id), whole.saved(&events[at].entity_id));
+            let (resumed, whole) = (resumed.finish(), whole.finish());
+            let text = |folded: &Folded| folded.state.as_ref().map(ToString::to_string);
+            prop_assert_eq!(text(&resumed), text(&whole));
+            prop_assert_eq!(resumed, whole);
         }
 
         #[test]
@@ -499,6 +585,37 @@ mod tests {
             }
             _ => to.push(dotted(path)),
         }
+    }
+
+    /// Documents as people write them: odd keys, spacing, long numbers, escapes; and ways of folding.
+    fn written_event() -> impl Strategy<Value = (String, Option<&'static str>, u8)> {
+        let leaf = prop::sample::select(vec![
+            "null",
+            "true",
+            "12345678901234567890123",
+            "1.50e+2",
+            "-0.0",
+            r#""a\u00e4\n\"b""#,
+            "[ 1 ,{ \"x\":null} ]",
+            "[]",
+            "\"\"",
+        ]);
+        let document = leaf.prop_map(str::to_owned).prop_recursive(3, 16, 4, |inner| {
+            let key = prop::sample::select(vec!["a", "b", "c", r#"\u0061"#, "odd key", r#"q\"uote"#, "ü"]);
+            proptest::collection::vec((key, inner), 0..4).prop_map(|members| {
+                let members: Vec<String> =
+                    members.iter().map(|(key, value)| format!("\"{key}\" :  {value}")).collect();
+                format!(" {{{} }}", members.join(" ,"))
+            })
+        });
+        let metadata = prop::sample::select(vec![
+            None,
+            None,
+            None,
+            Some(r#"{"fold":"replace"}"#),
+            Some(r#"{"fold":"delete"}"#),
+        ]);
+        (document, metadata, any::<u8>())
     }
 
     fn patch() -> impl Strategy<Value = Value> {

@@ -5,12 +5,14 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
+mod change;
 mod fold;
 mod ingest;
 mod profile;
 mod queries;
 mod query;
 mod sample;
+mod state;
 mod tally;
 
 use std::path::Path;
@@ -20,12 +22,14 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::disk::Disk;
 
-pub(crate) use fold::{Change, Fold, Folded, Origin, diff};
+pub(crate) use change::{Change, diff};
+pub(crate) use fold::{Folded, Origin};
 pub(crate) use ingest::check_writes;
 pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;
+pub(crate) use state::Moment;
 pub(crate) use tally::{Tally, Values, tally};
 
 /// What a caller may change.

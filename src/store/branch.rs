@@ -18,6 +18,7 @@ use super::manifest::{Manifest, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
 use super::segment::PageCache;
 use super::snapshot::Snapshot;
+use super::state::States;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
@@ -36,8 +37,9 @@ pub(crate) struct Branch {
     pub writer: Mutex<Writer>,
     pub manifest: Mutex<Manifest>,
     pub background: Background,
-    /// Every file of the branch is removed through here.
+    /// Every file that a backup may copy is removed through here; saved states are none.
     pub discards: Discards,
+    pub states: States,
     view: ArcSwap<View>,
     /// The last position that readers see.
     head: AtomicU64,
@@ -82,10 +84,12 @@ pub(crate) struct Found {
 impl Branch {
     pub(crate) fn new(options: Options, dir: PathBuf, found: Found) -> Self {
         let head = found.writer.next.previous().get();
+        let (id_key, epoch) = (found.manifest.id_key, found.manifest.epoch);
         Self {
+            states: States::new(&options, &dir, id_key, epoch),
             heads: Arc::new(HeadCache::new(options.head_cache_entries_max)),
-            epoch: found.manifest.epoch,
-            id_key: found.manifest.id_key,
+            epoch,
+            id_key,
             queue: GroupCommit::new(Arc::clone(&options.clock)),
             discards: Discards::new(Arc::clone(&options.disk)),
             options,
@@ -341,6 +345,7 @@ impl Branch {
 
     /// Ends all writing: what comes after is answered `Closed`, what was committed is durable and the manifest says so.
     pub(crate) fn finish(&self) -> Result<()> {
+        self.states.close();
         // Ordering: behind the commit lock no append is under way, and the next finds the fault.
         let writer = self.writer.lock();
         let head = writer.next.previous();

@@ -40,6 +40,7 @@ mod salvage;
 mod segment;
 mod snapshot;
 mod upkeep;
+mod state;
 mod verify;
 mod view;
 
@@ -51,5 +52,6 @@ pub use options::{Durability, Mode, Options, PlantedBug};
 pub use read::{Order, Page, Scan, ScanLimits, ScanPlan};
 pub use salvage::Salvaged;
 pub use snapshot::{Head, Snapshot, StoreStats, TypeCount};
+pub(crate) use state::SavedState;
 pub use upkeep::Upkeep;
 pub use verify::{Damage, VerifyReport};

@@ -44,6 +44,9 @@ pub struct Options {
     pub head_cache_entries_max: usize,
     /// The most memory for decoded pages of segments: 32 MiB. With 0 none are kept, and every read decodes anew.
     pub page_cache_bytes_max: u64,
+    /// How many events come to an entity until its folded state is saved again, so that a later read goes on from there: 100;
+    /// 0: never.
+    pub state_every_events: u64,
     /// Files.
     pub disk: Arc<dyn Disk>,
     /// Time.
@@ -64,6 +67,7 @@ impl Default for Options {
             hot_window_bytes: 1 << 30,
             page_cache_bytes_max: 32 << 20,
             head_cache_entries_max: 65_536,
+            state_every_events: 100,
             disk: Arc::new(RealDisk),
             clock: SystemClock::shared(),
             ids: Arc::new(SystemIds),

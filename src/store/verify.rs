@@ -84,6 +84,9 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
     }
     proof.indexes(branch.options.disk.as_ref(), &index_dir(&branch.dir));
     let mut report = proof.report;
+    let (files, damage) = branch.states.verify();
+    report.files += files;
+    report.damage.extend(damage);
     let is_known = |damage: &Damage| {
         known.iter().any(|one| one.file == damage.file && one.first_position == damage.first_position)
     };

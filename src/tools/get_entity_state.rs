@@ -1,7 +1,5 @@
 //! `get_entity_state`: what one entity is, or was, after all its events.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
@@ -9,16 +7,11 @@ use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, POSITION};
 use super::call::Call;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
-use crate::engine::{Change, Fold, Folded, Origin, Stretch, View, Wish, diff, exactly};
+use crate::engine::{Change, Folded, Moment, Origin, Stretch, View, Wish, diff, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Path;
 use crate::event::{EntityId, NamePattern, Position, TimeZone, Version, quote, visible};
 use crate::store::Order;
-
-/// The events folded at a time.
-const STEP: usize = 1_000;
-/// The longest a fold goes on: 2 s.
-const TIME_MAX: Duration = Duration::from_secs(2);
 
 const VERSION: Kind = Kind::Integer { min: 1, max: i64::MAX };
 
@@ -80,7 +73,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             .with("current_version", head.version.get()));
     }
     let mut reply = Reply { head_position: Some(now_view.snapshot.head()), ..Reply::default() };
-    let folded = fold(call, &now_view, wanted, call.arguments.flag("provenance"), &mut reply)?;
+    let folded = fold(call, &entity, &now_view, wanted, call.arguments.flag("provenance"), &mut reply)?;
     let version = folded.last.as_ref().map_or(Version::ZERO, |last| last.version);
     reply.field("version", version.get());
     if version != head.version {
@@ -96,7 +89,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     if folded.state.is_none() && folded.last.is_some() {
         reply.field("deleted", true);
     }
-    put_changes(call, &folded, now_view.zone, &mut reply)?;
+    put_changes(call, &entity, &folded, now_view.zone, &mut reply)?;
     if !folded.provenance.is_empty() {
         reply.untrusted.push("/provenance");
         reply.field("provenance", provenance(&folded, now_view.zone));
@@ -147,49 +140,40 @@ fn last_event(view: &View, last: &Origin) -> Result<Value> {
 
 fn fold(
     call: &Call<'_>,
+    entity: &EntityId,
     view: &View,
-    last: Option<Version>,
+    version: Option<Version>,
     with_provenance: bool,
     reply: &mut Reply,
 ) -> Result<Folded> {
-    let clock = call.engine.clock();
-    let started = clock.elapsed();
-    let mut fold = Fold::new(with_provenance);
-    let mut after = Position::ZERO;
-    loop {
-        let stretch = Stretch { order: Order::Ascending, after, before: None, events_max: STEP };
-        let found = view.find(&stretch)?;
-        for event in &found.events {
-            if last.is_some_and(|last| event.version > last) {
-                return Ok(fold.finish());
-            }
-            fold.apply(event);
-        }
-        if found.damaged > 0 && call.engine.store().damage().is_empty() {
-            reply
-                .warnings
-                .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));
-        }
-        match found.next {
-            None => return Ok(fold.finish()),
-            Some(next) if found.timed_out || clock.elapsed().saturating_sub(started) > TIME_MAX => {
-                reply.incomplete = true;
-                reply.scanned_to = Some(next);
-                return Ok(fold.finish());
-            }
-            Some(next) => after = next,
-        }
+    let moment = Moment { snapshot: &view.snapshot, as_of: view.filter.as_of, version };
+    let found = call.engine.state_at(entity, moment, with_provenance)?;
+    if found.damaged > 0 && call.engine.store().damage().is_empty() {
+        reply
+            .warnings
+            .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));
     }
+    if found.scanned_to.is_some() {
+        reply.incomplete = true;
+        reply.scanned_to = found.scanned_to;
+    }
+    Ok(found.folded)
 }
 
-fn put_changes(call: &Call<'_>, folded: &Folded, zone: TimeZone, reply: &mut Reply) -> Result<()> {
+fn put_changes(
+    call: &Call<'_>,
+    entity: &EntityId,
+    folded: &Folded,
+    zone: TimeZone,
+    reply: &mut Reply,
+) -> Result<()> {
     let version = call.arguments.ordinal("compare_version").map(Version::new);
     let as_of = call.arguments.text("compare_as_of");
     if version.is_none() && as_of.is_none() {
         return Ok(());
     }
     // A version is compared in the same view; a time is another view of the same knowledge.
-    let base = fold(call, &view(call, as_of)?, version, false, reply)?;
+    let base = fold(call, entity, &view(call, as_of)?, version, false, reply)?;
     let changes = diff(base.state.as_ref(), folded.state.as_ref());
     if let Some(last) = &base.last {
         let since =

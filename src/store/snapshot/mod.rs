@@ -172,6 +172,11 @@ impl Snapshot {
         self.clock.as_ref()
     }
 
+    /// Whether it was pinned over this very view.
+    pub(crate) fn is_over(&self, view: &Arc<View>) -> bool {
+        Arc::ptr_eq(&self.view, view)
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         self.mode
     }

@@ -12,6 +12,7 @@
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
 //! | `verify` | – | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position` (both 0 when no position is known to be lost), `reason`} |
 //! | `backup` | `dir` (an absolute path) | `through` (the last position in it), `kept`, `linked`, `copied`, `removed` (files), `copied_bytes` |
+//! | `snapshot` | `entities[]`? (names, or prefixes with a trailing star; all) | `saved`, `short` (too few events to need it), `failed`, `missing[]`, `more` (a prefix stands for more than 10,000) |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
 //!
@@ -23,6 +24,7 @@ mod complete;
 mod export_page;
 mod known_keys;
 mod prompt;
+mod snapshot;
 mod verify;
 
 use super::Object;
@@ -45,6 +47,7 @@ pub static OPERATIONS: &[Operation] = &[
     export_page::OPERATION,
     verify::OPERATION,
     backup::OPERATION,
+    snapshot::OPERATION,
     complete::OPERATION,
     prompt::OPERATION,
 ];

@@ -12,7 +12,7 @@ pub(super) const OPERATION: Operation = Operation { name: "verify", run };
 
 #[expect(clippy::unnecessary_wraps, reason = "every operation has this signature")]
 fn run(engine: &Engine, _arguments: &Object, _caller: &Caller) -> Result<Object> {
-    let report = engine.store().verify();
+    let report = engine.verify();
     let damage: Vec<Value> = report
         .damage
         .iter()
