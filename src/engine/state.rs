@@ -240,3 +240,232 @@ impl Moment<'_> {
         View { snapshot: self.snapshot.clone(), is_cut: false, filter, zone: TimeZone::UTC }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::clock::{ManualClock, SeededIds, SystemClock};
+    use crate::event::EventDraft;
+    use crate::store::{Append, Durability, Mode, Options, Store};
+
+    const ENTITY: &str = "order-7";
+
+    fn options() -> Options {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_000_000)));
+        Options { state_every_events: 3, clock, ids: Arc::new(SeededIds::new(7)), ..Options::default() }
+    }
+
+    fn open(dir: &TempDir, options: Options) -> Engine {
+        Engine::new(Store::open(dir.path(), options).expect("a store"), SystemClock::shared())
+    }
+
+    fn entity() -> EntityId {
+        EntityId::new(ENTITY).expect("a name")
+    }
+
+    fn append(engine: &Engine, payload: &str) {
+        let draft = EventDraft::new(ENTITY, "changed", payload.to_owned()).expect("a draft");
+        engine.store().append(Append { events: vec![draft], ..Append::default() }).expect("stored");
+    }
+
+    /// A store whose entity has `count` events: `{"n":1}`, `{"n":2}` …
+    fn with_events(dir: &TempDir, options: Options, count: u64) -> Engine {
+        let engine = open(dir, options);
+        (1..=count).for_each(|n| append(&engine, &format!("{{\"n\":{n}}}")));
+        engine
+    }
+
+    fn state(engine: &Engine) -> Value {
+        let snapshot = engine.store().snapshot();
+        let moment = Moment { snapshot: &snapshot, as_of: None, version: None };
+        let found = engine.state_at(&entity(), moment, false).expect("readable");
+        found.folded.state.unwrap_or_default()
+    }
+
+    /// The version of the last saved state.
+    fn saved(engine: &Engine) -> Option<u64> {
+        let snapshot = engine.store().snapshot();
+        let found = engine.store().saved_state(&snapshot, &entity(), None, None);
+        found.map(|(state, _)| state.version.get())
+    }
+
+    /// Puts a state in the place of the saved one that the events do not fold into.
+    fn falsify(engine: &Engine) {
+        let snapshot = engine.store().snapshot();
+        let (state, _) = engine.store().saved_state(&snapshot, &entity(), None, None).expect("a state");
+        let false_state = SavedState { document: br#"{"n":"false"}"#.to_vec(), ..state };
+        assert!(engine.store().save_state(&snapshot, &false_state));
+    }
+
+    #[test]
+    fn a_state_is_saved_once_enough_events_came() {
+        let dir = TempDir::new().expect("a directory");
+        let engine = with_events(&dir, options(), 2);
+        for (count, expected) in [(2, None), (3, Some(3)), (4, Some(3)), (5, Some(3)), (6, Some(6))] {
+            if count > 2 {
+                append(&engine, &format!("{{\"n\":{count}}}"));
+            }
+            assert_eq!(state(&engine)["n"], count);
+            assert_eq!(saved(&engine), expected, "after {count} events");
+        }
+        let never = TempDir::new().expect("a directory");
+        let engine = with_events(&never, Options { state_every_events: 0, ..options() }, 9);
+        assert_eq!((state(&engine)["n"].as_u64(), saved(&engine)), (Some(9), None));
+    }
+
+    #[test]
+    fn a_state_that_its_events_do_not_fold_into_is_found_and_not_used_again() {
+        let dir = TempDir::new().expect("a directory");
+        let engine = with_events(&dir, options(), 5);
+        state(&engine);
+        assert_eq!(engine.verify().damage, []);
+        falsify(&engine);
+        assert_eq!(state(&engine)["n"], "false", "a saved state is what is read");
+        let damage = engine.verify().damage;
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert_eq!(damage[0].file, "000001.states");
+        assert!(damage[0].reason.contains("\"order-7\" at version 5"), "{}", damage[0].reason);
+        assert_eq!(state(&engine)["n"], 5);
+    }
+
+    #[test]
+    fn what_a_power_cut_may_take_away_is_not_saved() {
+        let dir = TempDir::new().expect("a directory");
+        let interval = Durability::Interval { ms: 3_600_000 };
+        let engine = with_events(&dir, Options { durability: interval, ..options() }, 9);
+        assert_eq!((state(&engine)["n"].as_u64(), saved(&engine)), (Some(9), None));
+        drop(engine);
+        let engine = open(&dir, Options { durability: interval, ..options() });
+        append(&engine, "{\"n\":10}");
+        assert_eq!((state(&engine)["n"].as_u64(), saved(&engine)), (Some(10), Some(9)));
+    }
+
+    #[test]
+    fn states_of_events_that_are_gone_are_not_used() {
+        let (here, there) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
+        let engine = with_events(&here, options(), 3);
+        state(&engine);
+        drop(engine);
+        // The same id key, the same positions and versions, but not the same events.
+        let later = Arc::new(ManualClock::at(Timestamp::from_micros(2_000_000)));
+        drop(with_events(&there, Options { clock: later.clone(), ..options() }, 4));
+        let states = |dir: &TempDir| dir.path().join("tenants/default/main/states");
+        std::fs::rename(states(&here), states(&there)).expect("moved");
+        let engine = open(&there, Options { clock: later, state_every_events: 0, ..options() });
+        assert_eq!((saved(&engine), state(&engine)["n"].as_u64()), (None, Some(4)));
+        assert_eq!(engine.verify().damage, []);
+    }
+
+    #[test]
+    fn a_fold_of_what_is_replaced_meanwhile_is_not_saved() {
+        let dir = TempDir::new().expect("a directory");
+        let engine = with_events(&dir, Options { run_bytes: 256, ..options() }, 3);
+        let before = engine.store().snapshot();
+        append(&engine, &format!("{{\"text\":\"{}\"}}", "x".repeat(1_000)));
+        let moment = Moment { snapshot: &before, as_of: None, version: None };
+        engine.state_at(&entity(), moment, false).expect("readable");
+        assert_eq!(saved(&engine), None);
+    }
+
+    #[test]
+    fn a_store_that_reads_around_damage_uses_no_saved_state() {
+        let dir = TempDir::new().expect("a directory");
+        let engine = with_events(&dir, options(), 5);
+        state(&engine);
+        falsify(&engine);
+        drop(engine);
+        let reading = || open(&dir, Options { mode: Mode::Read, ..options() });
+        assert_eq!(state(&reading())["n"], "false", "states serve whoever only reads, too");
+        let log = dir.path().join("tenants/default/main/log/00000000000000000001.log");
+        let mut bytes = std::fs::read(&log).expect("a log file");
+        let at = bytes.windows(7).position(|window| window == br#"{"n":3}"#).expect("the event");
+        bytes[at + 5] = b'8';
+        #[expect(clippy::disallowed_methods, reason = "damages the file behind the store's back")]
+        std::fs::write(&log, bytes).expect("the log file can be changed");
+        assert_eq!(state(&reading())["n"], 5);
+        assert_eq!(saved(&reading()), None);
+    }
+
+    #[test]
+    fn states_are_saved_on_demand_and_forgotten() {
+        let dir = TempDir::new().expect("a directory");
+        let engine = with_events(&dir, options(), 2);
+        assert!(engine.save_state(&entity()).expect("saved"));
+        assert_eq!(saved(&engine), Some(2));
+        assert!(engine.save_state(&entity()).expect("saved already"));
+        assert!(!engine.save_state(&EntityId::new("nobody").expect("a name")).expect("no entity"));
+        engine.store().forget_states(Position::new(3)).expect("nothing to forget");
+        assert_eq!(saved(&engine), Some(2));
+        engine.store().forget_states(Position::new(2)).expect("forgotten");
+        assert_eq!(saved(&engine), None);
+        let reading = open(&dir, Options { mode: Mode::Read, ..options() });
+        assert_eq!(reading.save_state(&entity()).expect_err("only read").code(), "read_only");
+    }
+
+    #[derive(Clone, Debug)]
+    struct Question {
+        version: Option<u64>,
+        position: u64,
+        as_of: Option<i64>,
+    }
+
+    fn question() -> impl Strategy<Value = Question> {
+        let version = prop::option::of(1_u64..30);
+        let as_of = prop::option::of(0_i64..8);
+        (version, 1_u64..60, as_of).prop_map(|(version, position, as_of)| Question {
+            version,
+            position,
+            as_of,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// A fold for the provenance uses no saved state: it is the model.
+        #[test]
+        fn every_moment_is_the_same_with_and_without_saved_states(
+            events in prop::collection::vec((0_i64..8, 0_u8..4, any::<bool>()), 1..30),
+            questions in prop::collection::vec(question(), 1..20),
+        ) {
+            let dir = TempDir::new().expect("a directory");
+            let engine = open(&dir, options());
+            for (n, (time, key, other)) in events.iter().enumerate() {
+                let name = if *other { "other" } else { ENTITY };
+                let payload = match key {
+                    0 => "{\"k\":null}".to_owned(),
+                    key => format!("{{\"{key}\":{n},\"k\":{{\"{n}\":1e{key}}}}}"),
+                };
+                let draft = EventDraft::new(name, "changed", payload).expect("a draft");
+                let events = vec![draft.at(Timestamp::from_micros(*time))];
+                engine.store().append(Append { events, ..Append::default() }).expect("stored");
+            }
+            let ask = |engine: &Engine, question: &Question, provenance| {
+                let snapshot = engine.store().snapshot().up_to(Position::new(question.position));
+                let moment = Moment {
+                    snapshot: &snapshot,
+                    as_of: question.as_of.map(Timestamp::from_micros),
+                    version: question.version.map(Version::new),
+                };
+                let folded = engine.state_at(&entity(), moment, provenance).expect("readable").folded;
+                let text = folded.state.as_ref().map(ToString::to_string);
+                (text, Folded { provenance: Vec::new(), ..folded })
+            };
+            for question in &questions {
+                prop_assert_eq!(ask(&engine, question, false), ask(&engine, question, true), "{:?}", question);
+            }
+            prop_assert_eq!(engine.verify().damage, []);
+            drop(engine);
+            let engine = open(&dir, options());
+            for question in questions.iter().rev() {
+                prop_assert_eq!(ask(&engine, question, false), ask(&engine, question, true), "{:?}", question);
+            }
+        }
+    }
+}
