@@ -61,6 +61,16 @@
 //! the log. Beyond that the log file goes, once every row of the segment was compared with it. All of this happens on one
 //! thread of low priority, one manifest swap a step; a crash in between leaves files that no manifest names.
 //!
+//! # How a state is found
+//!
+//! The state of an entity is the fold of its events ([`Engine`](engine::Engine)), and the events alone say what it is. So
+//! that a long entity is not folded from its first event each time, whoever folds
+//! [`state_every_events`](store::Options::state_every_events) of them saves what came out, with its position, its version
+//! and the greatest timestamp in it: a saved state serves the present and every `version`, `as_of`, `known_at` and
+//! `as_of_position` behind all of that. It is used only after the event it ends with was read and found to be the
+//! one that it names, and [`Engine::verify`](engine::Engine::verify) folds a sample anew. Few are kept, in one small file
+//! that can be deleted: it costs time, never an answer.
+//!
 //! # Where this differs from what is usual, and why
 //!
 //! - *The log is the store.* There is no second copy in a database: payloads are served as the bytes that came, from a

@@ -266,9 +266,19 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let dir = dir();
-    for command in
-        ["demo", "mcp", "import", "query", "stats", "export", "verify", "salvage", "call", "completions"]
-    {
+    for command in [
+        "demo",
+        "mcp",
+        "import",
+        "query",
+        "stats",
+        "export",
+        "verify",
+        "snapshot",
+        "salvage",
+        "call",
+        "completions",
+    ] {
         let help = check(dir.path(), &[command, "--help"], 0);
         assert!(help.contains("Examples:\n  ") && help.lines().count() > 15, "{command}: {help}");
     }
@@ -316,6 +326,48 @@ fn the_demo_plays_on_a_history() {
     assert!(import.wait().expect("git").success());
     let out = check(dir.path(), &["demo"], 0);
     assert!(out.contains("commit.created") && out.trim_end().ends_with(LAST_WORDS), "{out}");
+}
+
+#[test]
+fn states_are_saved_ahead_of_time() {
+    let dir = dir();
+    let line = |n: usize| {
+        let entity = if n < 120 { "order-long" } else { "order-short" };
+        json!({"entity_id": entity, "event_type": "order.changed", "payload": {"n": n}}).to_string() + "\n"
+    };
+    fs::write(dir.path().join("orders.jsonl"), (0..130).map(line).collect::<String>()).expect("a file");
+    check(dir.path(), &["import", "orders.jsonl", "--data", "store"], 0);
+    let snapshot = |arguments: &[&str], code| {
+        check(dir.path(), &[&["snapshot", "--data", "store"], arguments].concat(), code)
+    };
+    assert_eq!(snapshot(&[], 0), "states saved: 1; entities with too few events to need one: 1\n");
+    assert_eq!(snapshot(&["order-s*"], 0), "states saved: 0; entities with too few events to need one: 1\n");
+    assert_eq!(snapshot(&["order-short", "order-none"], 1), "states saved: 1\n");
+    let states = dir.path().join("store/tenants/default/main/states/000001.states");
+    let state = || {
+        check(
+            dir.path(),
+            &["call", "--data", "store", "get_entity_state", r#"{"entity_id": "order-long"}"#],
+            0,
+        )
+    };
+    let answer = state();
+    check(dir.path(), &["verify", "--data", "store"], 0);
+
+    let mut bytes = fs::read(&states).expect("saved states");
+    bytes[100] ^= 1;
+    fs::write(&states, bytes).expect("changed");
+    let damaged = check(dir.path(), &["verify", "--data", "store"], 4);
+    assert!(
+        damaged.contains("damaged: 000001.states: the saved state that begins here is not what"),
+        "{damaged}"
+    );
+    let without_ids =
+        |answer: &str| answer.lines().filter(|line| !line.contains("query_id")).collect::<String>();
+    assert_eq!(without_ids(&state()), without_ids(&answer));
+    fs::remove_dir_all(states.parent().expect("a directory")).expect("deleted");
+    assert_eq!(without_ids(&state()), without_ids(&answer));
+    check(dir.path(), &["verify", "--data", "store"], 0);
 }
 
 /// Every reading command said "writes are refused and reads skip damage: write to log file 000…", `salvage` refused with

@@ -55,9 +55,9 @@ pub(super) fn run(
         writeln!(terminal.err, "there is no entity {}", quote(name))?;
     }
     let (saved, short, failed) = (count("saved"), count("short"), count("failed"));
-    write!(terminal.out, "saved the states of {} entities", grouped(saved))?;
+    write!(terminal.out, "states saved: {}", grouped(saved))?;
     if short > 0 {
-        write!(terminal.out, "; {} have too few events to need it", grouped(short))?;
+        write!(terminal.out, "; entities with too few events to need one: {}", grouped(short))?;
     }
     writeln!(terminal.out)?;
     if failed > 0 {

@@ -72,7 +72,7 @@ impl Engine {
         } else {
             self.resume(entity, moment, save_every)
         };
-        run.to_end(after, Some(TIME_MAX))
+        run.finish(after, Some(TIME_MAX))
     }
 
     /// Saves the state of an entity as it is now, unless that is saved already; gives whether it is.
@@ -88,7 +88,7 @@ impl Engine {
         let Some(head) = snapshot.entity_head(entity)? else { return Ok(false) };
         let moment = Moment { snapshot: &snapshot, as_of: None, version: None };
         let (run, after) = self.resume(entity, moment, Some(1));
-        run.to_end(after, None)?;
+        run.finish(after, None)?;
         let saved = self.store().saved_state(&snapshot, entity, None, None);
         Ok(saved.is_some_and(|(state, _)| state.version == head.version))
     }
@@ -156,7 +156,7 @@ impl Engine {
 
 impl Run<'_> {
     /// Folds everything behind `after`, or what there is time for.
-    fn to_end(mut self, after: Position, time_max: Option<Duration>) -> Result<StateAt> {
+    fn finish(mut self, after: Position, time_max: Option<Duration>) -> Result<StateAt> {
         let (scanned_to, damaged) = self.fold_all(after, time_max)?;
         self.save_if_due();
         Ok(StateAt { folded: self.fold.finish(), scanned_to, damaged })
@@ -356,6 +356,7 @@ mod tests {
         let later = Arc::new(ManualClock::at(Timestamp::from_micros(2_000_000)));
         drop(with_events(&there, Options { clock: later.clone(), ..options() }, 4));
         let states = |dir: &TempDir| dir.path().join("tenants/default/main/states");
+        #[expect(clippy::disallowed_methods, reason = "moves the files behind the store's back")]
         std::fs::rename(states(&here), states(&there)).expect("moved");
         let engine = open(&there, Options { clock: later, state_every_events: 0, ..options() });
         assert_eq!((saved(&engine), state(&engine)["n"].as_u64()), (None, Some(4)));

@@ -11,6 +11,7 @@
 //! DIR/tenants/default/main/log/              frames, in files of 64 MiB named by their first position
 //! DIR/tenants/default/main/segments/         older events: Parquet files, each with an envelope
 //! DIR/tenants/default/main/index/            what can be rebuilt from both: who is where
+//! DIR/tenants/default/main/states/           folded states of long entities, which can be deleted at any time
 //! ```
 //!
 //! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
