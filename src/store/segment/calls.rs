@@ -6,8 +6,6 @@
 //!         blocks, packed with zstd; in each, per frame: 4 its first row, 4 len, JSON
 //! ```
 
-use std::sync::Arc;
-
 use super::cache::PageCache;
 use super::format::u32_at;
 use crate::store::log::Attrs;
@@ -17,6 +15,13 @@ const BLOCK_BYTES: usize = 16 << 10;
 /// The largest block that is unpacked: 128 MiB, more than one call can say of itself.
 const BLOCK_BYTES_MAX: usize = 128 << 20;
 const ENTRY_BYTES: usize = 16;
+
+/// What a frame says, and its first row.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Said {
+    pub row: u32,
+    pub attrs: Attrs,
+}
 
 /// The section as it is being written.
 pub(super) struct CallsBuilder {
@@ -76,16 +81,16 @@ fn len_u32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-/// What the last frame that begins at or before `row` and says something says, with its first row; the outer `None` when the section cannot
-/// be read.
-pub(super) fn find(section: &[u8], cache: &Arc<PageCache>, row: u32) -> Option<Option<(u32, Attrs)>> {
+/// What the last frame says that begins at or before `row` and says anything, with its first row; nothing when no frame
+/// does. `None` when the section cannot be read.
+pub(super) fn find(section: &[u8], cache: &PageCache, row: u32) -> Option<Said> {
     let blocks = u32_at(section, 0)?;
     let (mut low, mut high) = (0, blocks);
     while low < high {
         let middle = low.midpoint(high);
         if first_row(section, middle)? <= row { low = middle + 1 } else { high = middle }
     }
-    let Some(block) = low.checked_sub(1) else { return Some(None) };
+    let Some(block) = low.checked_sub(1) else { return Some(Said::default()) };
     let mut found = None;
     each_in(section, cache, block, |first_row, json| {
         if first_row <= row {
@@ -93,13 +98,13 @@ pub(super) fn find(section: &[u8], cache: &Arc<PageCache>, row: u32) -> Option<O
         }
     })?;
     match found {
-        Some((first_row, json)) => Some(Some((first_row, serde_json::from_slice(&json).ok()?))),
-        None => Some(None),
+        Some((row, json)) => Some(Said { row, attrs: serde_json::from_slice(&json).ok()? }),
+        None => Some(Said::default()),
     }
 }
 
 /// Shows all of them in order of rows; `None` when the section cannot be read.
-pub(super) fn each(section: &[u8], cache: &Arc<PageCache>, mut each: impl FnMut(u32, &Attrs)) -> Option<()> {
+pub(super) fn each(section: &[u8], cache: &PageCache, mut each: impl FnMut(u32, &Attrs)) -> Option<()> {
     for block in 0..u32_at(section, 0)? {
         let mut sound = true;
         each_in(section, cache, block, |row, json| match serde_json::from_slice(json) {
@@ -115,12 +120,7 @@ fn first_row(section: &[u8], block: u32) -> Option<u32> {
     u32_at(section, 4 + block as usize * ENTRY_BYTES)
 }
 
-fn each_in(
-    section: &[u8],
-    cache: &Arc<PageCache>,
-    block: u32,
-    mut each: impl FnMut(u32, &[u8]),
-) -> Option<()> {
+fn each_in(section: &[u8], cache: &PageCache, block: u32, mut each: impl FnMut(u32, &[u8])) -> Option<()> {
     let at = 4 + block as usize * ENTRY_BYTES;
     let (offset, packed) = (u32_at(section, at + 4)? as usize, u32_at(section, at + 8)? as usize);
     let plain = u32_at(section, at + 12)? as usize;
@@ -158,12 +158,12 @@ mod tests {
         }
         let section = builder.finish().expect("room");
         assert!(u32_at(&section, 0) > Some(3), "several blocks");
-        let cache = Arc::new(PageCache::new(0));
+        let cache = PageCache::new(0);
         let at = |row| find(&section, &cache, row).expect("a sound section");
-        assert_eq!(at(4), None);
+        assert_eq!(at(4), Said::default());
         for &row in &rows {
-            assert_eq!(at(row), Some((row, attrs(row))));
-            assert_eq!(at(row + 2), Some((row, attrs(row))));
+            assert_eq!(at(row), Said { row, attrs: attrs(row) });
+            assert_eq!(at(row + 2), Said { row, attrs: attrs(row) });
         }
         let mut seen = Vec::new();
         each(&section, &cache, |row, said| {

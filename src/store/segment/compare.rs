@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use super::calls;
+use super::format::Section;
 use super::reader::Segment;
+use super::source::{LogSource, SegmentSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
-use crate::store::log::{Attrs, Boundary, Checks, FrameHeader, LogFile, records, walk};
+use crate::store::log::{Attrs, LogFile};
 
 impl Segment {
-    /// Compares every event of `log` that lies in this segment's positions, with all that its frame says, to what is
-    /// read from the segment; gives the first and the last position that were compared. `goes_on` is asked before each frame.
+    /// Compares every event of `log` that lies in this segment's positions, and all that the frames there say, to what is
+    /// read from the segment; gives the first and the last position that were compared. `goes_on` is asked before each
+    /// 1,024 events. An event that retention has emptied may differ in what was emptied.
     ///
     /// # Errors
     /// `Corrupt` (`segment_differs`) at the first that is not the same, `Corrupt` when either cannot be read, `Closed` when
@@ -19,70 +23,58 @@ impl Segment {
         log: &Arc<LogFile>,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<(Position, Position)> {
-        let mut cursor = self.replay();
-        let mut compared: Option<(Position, Position)> = None;
-        let mut result = Ok(());
-        let (end, broken) =
-            walk(log, Boundary::start(log), log.bytes().len(), Checks::All, |frame, offset| {
-                let is_here = frame.first_position >= self.first() && frame.last_position() <= self.last();
-                if result.is_err() || !is_here {
-                    return;
-                }
-                result = if goes_on() {
-                    self.compare_frame(log, frame, offset, &mut cursor)
-                } else {
-                    Err(Error::new(
-                        ErrorKind::Closed,
-                        "closed",
-                        "compare a segment: the store is being closed",
-                    ))
-                };
-                let first = compared.map_or(frame.first_position, |compared| compared.0);
-                compared = Some((first, frame.last_position()));
-            });
-        result?;
-        match (broken, compared) {
-            (Some(_), _) => Err(log.damaged(end.next, u32::try_from(end.offset).unwrap_or(u32::MAX))),
-            (None, Some(compared)) => Ok(compared),
-            (None, None) => Err(self.differs(self.first(), "the log file holds none of its positions")),
+        let mut source = LogSource::new(log)?;
+        let (first, last) = (self.first().max(source.first()), self.last().min(source.last()));
+        if first > last {
+            return Err(self.differs(self.first(), "the log file holds none of its positions"));
         }
-    }
-
-    fn compare_frame(
-        &self,
-        log: &LogFile,
-        frame: &FrameHeader,
-        offset: usize,
-        cursor: &mut super::Cursor<'_>,
-    ) -> Result<()> {
-        let first_row = self.row_of(frame.first_position);
-        let mut row = first_row;
-        for (_, record) in records(log, frame, offset) {
-            let position = self.position_of(row);
-            let expected = record.event(position, frame.recorded_at, log.header().id_key);
-            let mut found = cursor.event(row)?;
-            if found.emptied {
-                // Retention may have been here: what it leaves is still compared.
-                found.payload = expected.as_ref().map_or(found.payload, |event| event.payload.clone());
-                found.metadata = expected.as_ref().and_then(|event| event.metadata.clone());
-                found.emptied = false;
+        let mut cursor = self.replay();
+        for row in self.row_of(first)..=self.row_of(last) {
+            if row % 1_024 == 0 && !goes_on() {
+                return Err(Error::new(
+                    ErrorKind::Closed,
+                    "closed",
+                    "compare a segment: the store is being closed",
+                ));
             }
-            if expected.as_ref() != Some(&found) {
+            let position = self.position_of(row);
+            let mut expected = source.event(position)?;
+            let found = cursor.event(row)?;
+            if found.emptied {
+                expected.payload = found.payload.clone();
+                expected.metadata = None;
+                expected.emptied = true;
+            }
+            if expected != found {
                 return Err(self.differs(position, "its event is not the one in the log file"));
             }
-            row += 1;
         }
-        if u64::from(row - first_row) != u64::from(frame.count) {
-            return Err(self.differs(self.position_of(row), "the log file has another number of events"));
+        self.compare_calls(&mut source, first, last)?;
+        Ok((first, last))
+    }
+
+    /// Where a frame begins and ends is compared already: its events, and no others, were recorded at one time.
+    fn compare_calls(&self, source: &mut LogSource, first: Position, last: Position) -> Result<()> {
+        let said = |calls: &mut Vec<(Position, u128)>, position: Position, attrs: &Attrs| {
+            if (first..=last).contains(&position) {
+                let json = serde_json::to_vec(attrs).unwrap_or_default();
+                calls.push((position, xxhash_rust::xxh3::xxh3_128(&json)));
+            }
+        };
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let start = source.first().get();
+        source.calls(&mut |row, attrs| said(&mut expected, Position::new(start + u64::from(row)), attrs))?;
+        let read = calls::each(self.section(Section::Calls)?, self.cache(), |row, attrs| {
+            said(&mut found, self.position_of(row), attrs);
+        });
+        read.ok_or_else(|| self.bad_envelope(Section::Calls))?;
+        if expected == found {
+            return Ok(());
         }
-        let attrs: Attrs = log.attrs(frame, offset);
-        let said = self.frame_of(first_row)?;
-        if (said.first, said.last, said.recorded_at, said.attrs)
-            != (frame.first_position, frame.last_position(), frame.recorded_at, attrs)
-        {
-            return Err(self.differs(frame.first_position, "its frame is not the one in the log file"));
-        }
-        Ok(())
+        let both = expected.iter().zip(&found).find(|(expected, found)| expected != found);
+        let at = both.map(|(expected, found)| expected.0.min(found.0));
+        let longer = expected.get(found.len()).or(found.get(expected.len())).map(|call| call.0);
+        Err(self.differs(at.or(longer).unwrap_or(first), "what its frame says is not what the log file says"))
     }
 
     /// The row of a position that is not before the first.

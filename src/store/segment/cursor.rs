@@ -209,11 +209,8 @@ impl<'a> Cursor<'a> {
             })?),
         };
         let (page, was_cached) = self.segment.page(column, &found, zstd, self.keeps)?;
-        if was_cached {
-            self.read.cached += 1
-        } else {
-            self.read.decoded += 1
-        }
+        self.read.cached += u64::from(was_cached);
+        self.read.decoded += u64::from(!was_cached);
         if let Some(current) = self.current.get_mut(column.index()) {
             *current = Some(Current { first_row: found.first_row, end_row: found.end_row, page });
         }

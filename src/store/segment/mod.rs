@@ -7,6 +7,10 @@
 //!
 //! **Invariant:** a segment is written once and never changed; no byte of it is believed before the checksum of its block
 //! was seen to match, and nothing in it can make the reader panic.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a segment holds fewer than 2^32 rows, which is checked when it is opened, and a page fewer than 2^16"
+)]
 
 mod cache;
 mod calls;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use zstd::bulk::Decompressor;
 
 use super::cache::{PageCache, PageKey};
+use super::calls::find;
 use super::column::{COLUMNS, Column};
 use super::cursor::Cursor;
 use super::format::{BLOCK_BYTES, Chunk, Header, PagePlace, SECTIONS, Section, u32_at};
@@ -15,6 +16,7 @@ use super::page::{Page, decode, dictionary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{IdempotencyKey, Position};
 use crate::store::disk::Disk;
+use crate::store::log::Attrs;
 use crate::store::view::CallFrame;
 
 /// An open segment: two mapped files, of which nothing is in memory but what is being read.
@@ -122,15 +124,9 @@ impl Segment {
         let first = cursor.first_recorded_at(recorded_at, 0, row)?;
         let last = cursor.first_recorded_after(recorded_at, row, self.rows())? - 1;
         let calls = self.section(Section::Calls)?;
-        let found =
-            super::calls::find(calls, &self.cache, row).ok_or_else(|| self.bad_envelope(Section::Calls))?;
-        let attrs = found.filter(|(said_at, _)| *said_at == first).map(|(_, attrs)| attrs);
-        Ok(CallFrame {
-            first: self.position_of(first),
-            last: self.position_of(last),
-            recorded_at,
-            attrs: attrs.unwrap_or_default(),
-        })
+        let said = find(calls, &self.cache, row).ok_or_else(|| self.bad_envelope(Section::Calls))?;
+        let attrs = if said.row == first { said.attrs } else { Attrs::default() };
+        Ok(CallFrame { first: self.position_of(first), last: self.position_of(last), recorded_at, attrs })
     }
 
     /// The idempotency key of the frame that holds a row, and the frame's first position.

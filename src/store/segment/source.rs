@@ -8,7 +8,7 @@ use parquet::data_type::ByteArray;
 
 use super::column::Column;
 use crate::error::{Error, Result};
-use crate::event::{Position, Timestamp};
+use crate::event::{Event, Position, Timestamp};
 use crate::store::log::{Attrs, Boundary, Checks, LogFile, Record, generated_id, records, walk};
 
 /// The tenant of every event, until there are several.
@@ -101,6 +101,21 @@ impl LogSource {
         })
     }
 
+    /// The event at a position of the log file.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is none, or its record is another position's.
+    pub(super) fn event(&self, position: Position) -> Result<Event> {
+        let row = u32::try_from(position.get().saturating_sub(self.log.first().get())).unwrap_or(u32::MAX);
+        let after = self.frames.partition_point(|frame| frame.first_row <= row);
+        let frame =
+            after.checked_sub(1).and_then(|at| self.frames.get(at)).ok_or_else(|| self.damaged(row))?;
+        let record = self.record(row)?;
+        let is_here = frame.first_row + record.index() == row;
+        let event = record.event(position, frame.recorded_at, self.log.header().id_key);
+        event.filter(|_| is_here).ok_or_else(|| self.damaged(row))
+    }
+
     fn position(&self, row: u32) -> Position {
         Position::new(self.log.first().get() + u64::from(row))
     }
@@ -111,7 +126,7 @@ impl LogSource {
         frame.map_or(Timestamp::MIN, |frame| frame.recorded_at)
     }
 
-    fn record(&self, row: u32) -> Result<Record> {
+    fn record(&self, row: u32) -> Result<Record<'_>> {
         let offset = self.records.get(row as usize).copied().unwrap_or_default();
         Record::at(self.log.bytes(), offset as usize).ok_or_else(|| self.damaged(row))
     }

@@ -334,3 +334,65 @@ fn damage_to_one_page_leaves_the_others_readable() {
     }
     assert!(bad > 0 && good > bad, "{good} good, {bad} bad");
 }
+
+/// Checksums stop damage before it is decoded; a decoder must not rely on that.
+#[test]
+fn no_bytes_make_a_decoder_panic() {
+    let sealed = Sealed::of(Shape { frames: 20, frame_events_max: 4, ..Shape::default() });
+    let cache = Arc::new(PageCache::new(0));
+    let segment = sealed.open(&cache);
+    let mut zstd = cache.decompressor().expect("memory");
+    for column in column::Column::ALL {
+        let found = segment.find(column, 0).expect("a page");
+        let (from, to) = (found.chunk.start as usize, found.end as usize);
+        let rows = (found.end_row - found.first_row) as usize;
+        let bytes = segment.parquet().slice(from..to);
+        for at in 0..bytes.len() {
+            for bits in [0x01, 0x40, 0x80, 0xff] {
+                let mut broken = bytes.to_vec();
+                broken[at] ^= bits;
+                let page_at = found.offset as usize - from;
+                let dictionary = page::dictionary(&broken, &mut zstd).map(Arc::new);
+                let page = page::decode(column, rows, &broken[page_at..], dictionary.as_ref(), &mut zstd);
+                for row in 0..=rows {
+                    let _ = page
+                        .as_ref()
+                        .map(|page| (page.number(row), page.shared_text(row).map(|text| text.len())));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_readers_see_the_same_rows() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let sealed = Sealed::of(Shape::default());
+    let segment = sealed.open(&Arc::new(PageCache::new(0)));
+    let reader = SerializedFileReader::new(segment.parquet().clone()).expect("a Parquet file");
+    let mut rows = reader.get_row_iter(None).expect("rows");
+    for event in sealed.events() {
+        let row = rows.next().expect("a row").expect("a sound row");
+        let columns: Vec<(&String, &Field)> = row.get_column_iter().collect();
+        let text = |text: &str| Field::Str(text.to_owned());
+        let metadata = event.metadata.as_ref().map_or(Field::Null, |metadata| text(metadata.as_str()));
+        let expected = [
+            ("position", Field::Long(event.position.get().cast_signed())),
+            ("event_id", text(&event.event_id.to_string())),
+            ("tenant_id", text("default")),
+            ("entity_id", text(event.entity_id.as_str())),
+            ("version", Field::Long(event.version.get().cast_signed())),
+            ("event_type", text(event.event_type.as_str())),
+            ("timestamp", Field::TimestampMicros(event.timestamp.as_micros())),
+            ("recorded_at", Field::TimestampMicros(event.recorded_at.as_micros())),
+            ("payload", text(event.payload.as_str())),
+            ("metadata", metadata),
+        ];
+        for ((name, found), (expected_name, expected)) in columns.into_iter().zip(&expected) {
+            assert_eq!((name.as_str(), found), (*expected_name, expected));
+        }
+    }
+    assert!(rows.next().is_none());
+}

@@ -12,7 +12,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
 use super::calls::CallsBuilder;
 use super::column::{Column, PAGE_ROWS_MAX, properties, schema};
-use super::format::{Chunk, Header, PagePlace, SECTIONS};
+use super::format::{Chunk, Header, PagePlace, Place, SECTIONS};
 use super::name::{SegmentEntry, SegmentName};
 use super::sink::Sink;
 use super::source::{SegmentSource, Values};
@@ -112,7 +112,7 @@ fn write_both(
         has_given_ids: seen.has_given_ids && settings.planted_bug != Some(PlantedBug::DropIds),
         has_metadata: seen.has_metadata,
         group_rows: settings.group_rows,
-        places: [Default::default(); SECTIONS],
+        places: [Place::default(); SECTIONS],
     };
     let blocks = blocks.into_iter().flat_map(u32::to_le_bytes).collect();
     let envelope = header.encode([blocks, chunks, pages, calls.finish().map_err(failed)?]);
