@@ -1,5 +1,5 @@
 //! The power goes while several callers append: their batches share a write and a sync, and each is there whole or not
-//! at all.
+//! at all, also when segments are made beside them.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use super::crash::{go_on, mixed};
 use super::faulty_disk::FaultyDisk;
 use super::ledger::{Ledger, Promise, Violation};
 use super::scratch;
-use super::workload::Workload;
+use super::workload::{Upkeep, Workload};
 
 const CALLERS: usize = 3;
 
@@ -22,6 +22,20 @@ fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<(Ledger, Pr
     let mut promise = Promise::All;
     if let Ok(store) = Store::open(dir, workload.options(disk)) {
         std::thread::scope(|scope| {
+            if workload.upkeep.is_some() {
+                let (store, refused) = (&store, &refused);
+                // As many rounds as there are appends to a caller; each takes what is there by then.
+                scope.spawn(move || {
+                    for _ in 0..workload.appends / CALLERS as u64 {
+                        match store.compact() {
+                            Err(error) if !disk.has_stopped() => {
+                                *refused.lock().expect("no caller panics") = Err(error.to_string());
+                            }
+                            _ => {}
+                        }
+                    }
+                });
+            }
             for caller in 0..CALLERS {
                 let (store, ledger, refused) = (&store, &ledger, &refused);
                 scope.spawn(move || {
@@ -50,8 +64,8 @@ fn run(workload: &Workload, disk: &FaultyDisk, dir: &Path) -> Result<(Ledger, Pr
 }
 
 #[track_caller]
-fn survives(workload: &Workload) {
-    for stop in (3..).step_by(3) {
+fn survives(workload: &Workload, step: usize) {
+    for stop in (step..).step_by(step) {
         let first = scratch();
         let disk = FaultyDisk::over(first.path()).stop_at(stop);
         let (ledger, promise) =
@@ -71,10 +85,18 @@ fn survives(workload: &Workload) {
 
 #[test]
 fn batches_that_share_a_sync_survive_whole() {
-    survives(&Workload { seed: 9, appends: 36, ..mixed() });
+    survives(&Workload { seed: 9, appends: 36, ..mixed() }, 3);
 }
 
 #[test]
 fn syncs_at_intervals_beside_the_appends_keep_their_promise() {
-    survives(&Workload { seed: 10, appends: 36, durability: Durability::Interval { ms: 1 }, ..mixed() });
+    survives(&Workload { seed: 10, appends: 36, durability: Durability::Interval { ms: 1 }, ..mixed() }, 3);
+}
+
+#[test]
+fn segments_that_are_made_beside_appends_cost_none() {
+    let upkeep = Some(Upkeep { every: 8, hot_window_bytes: 16 << 10 });
+    survives(&Workload { seed: 11, appends: 36, upkeep, ..mixed() }, 13);
+    let durability = Durability::Interval { ms: 1 };
+    survives(&Workload { seed: 12, appends: 36, upkeep, durability, ..mixed() }, 17);
 }
