@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats};
+use super::{
+    backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats,
+};
 
 const LONG_ABOUT: &str = "\
 The event store that AI agents operate themselves.

@@ -1,6 +1,6 @@
 //! A branch for tests: frames in real log files, indexes over them, and what they hold as plain events.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -12,6 +12,10 @@ use crate::event::{
 };
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::log::{FileHeader, FrameBuilder, FrameStamp, LogFile, RecordParts, generated_id};
+use crate::store::segment::{
+    LogSource, PageCache, Segment, SegmentName, SegmentSource, SegmentsSource, WriteSettings,
+    write as write_segment,
+};
 use crate::store::snapshot::Snapshot;
 use crate::store::view::{Range, View};
 use crate::store::{Mode, Options};
@@ -76,6 +80,39 @@ impl Fixture {
         }
     }
 
+    /// The same branch with the oldest `logs` of its log files gone: their events lie in segments, or in one of all of
+    /// them if they are `merged`. The newest log file stays.
+    pub(crate) fn sealed(mut self, logs: usize, merged: bool) -> Self {
+        let hot: Vec<_> = self.view.ranges.iter().filter_map(|range| range.log().cloned()).collect();
+        let mut oldest: Vec<_> = hot.chunk_by(Arc::ptr_eq).map(|log| Arc::clone(&log[0])).collect();
+        oldest.truncate(logs.min(oldest.len() - 1));
+        // Room for a few pages only, so that some have to go.
+        let cache = Arc::new(PageCache::new(64 << 10));
+        let segments: Vec<_> = oldest
+            .iter()
+            .map(|log| segment(&mut LogSource::new(log).expect("a sound log"), 1, &cache, self.dir.path()))
+            .collect();
+        let segments = match segments.as_slice() {
+            [_, _, ..] if merged => {
+                let mut source = SegmentsSource::new(&segments, None).expect("segments without a gap");
+                vec![segment(&mut source, 2, &cache, self.dir.path())]
+            }
+            _ => segments,
+        };
+        let cold = |range: &Arc<Range>| {
+            let (first, last) = (range.index.first(), range.index.last());
+            let holds = |segment: &&Arc<Segment>| segment.first() <= first && last <= segment.last();
+            match segments.iter().find(holds) {
+                Some(segment) => {
+                    Arc::new(Range::of_segment(segment, without_rows(&range.index, self.dir.path())))
+                }
+                None => Arc::clone(range),
+            }
+        };
+        self.view = Arc::new(View { ranges: self.view.ranges.iter().map(cold).collect() });
+        self
+    }
+
     pub(crate) fn snapshot(&self, mode: Mode) -> Snapshot {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(0)));
         let options = Options { mode, clock, ..Options::default() };
@@ -90,6 +127,30 @@ impl Fixture {
             options.mode,
         )
     }
+}
+
+/// Writes and opens a segment of all that `source` has.
+fn segment(
+    source: &mut dyn SegmentSource,
+    generation: u32,
+    cache: &Arc<PageCache>,
+    dir: &Path,
+) -> Arc<Segment> {
+    let name = SegmentName { first: source.first(), last: source.last(), generation };
+    let goes_on = || true;
+    // Several groups of rows, as in a segment that is a thousand times as long.
+    let settings =
+        WriteSettings { group_rows: 700, ..WriteSettings::new(WriteSettings::SEAL_LEVEL, &goes_on) };
+    let entry = write_segment(&RealDisk, dir, name, source, &settings).expect("room");
+    Arc::new(Segment::open(&RealDisk, dir, &entry, Arc::clone(cache)).expect("a segment"))
+}
+
+/// The index as it is when its log file is gone.
+fn without_rows(index: &RangeIndex, dir: &Path) -> RangeIndex {
+    let RangeIndex::File(file) = index else { return index.clone() };
+    let path = dir.join(file.name());
+    RealDisk.remove(&path.with_extension("rows")).expect("a rows file");
+    RangeIndex::File(Arc::new(IndexFile::open(&RealDisk, &path).expect("an index file")))
 }
 
 fn frames(shape: Shape) -> Vec<Frame> {

@@ -1,4 +1,5 @@
-//! Snapshots against the plainest model there is: a list of events and a loop.
+//! Snapshots against the plainest model there is: a list of events and a loop. The events lie in segments, in log files
+//! and in the tail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,7 +195,12 @@ fn the_edges_of_pages_and_of_time_blocks_lose_nothing() {
         log_indexes: 1,
         files: true,
     };
-    let fixture = Fixture::new(shape);
+    for sealed in [0, 1] {
+        pages_and_blocks(&Fixture::new(shape).sealed(sealed, false));
+    }
+}
+
+fn pages_and_blocks(fixture: &Fixture) {
     let snapshot = fixture.snapshot(Mode::Write);
     let kind = |name: &str| Some(NamePattern::Exact(name.to_owned()));
     let mut filters = vec![
@@ -251,10 +257,11 @@ proptest! {
     #[test]
     fn a_snapshot_answers_as_a_plain_list(
         shape in shapes(),
+        (sealed, merged) in (0_usize..6, any::<bool>()),
         cut in 0_u64..2_500,
         scans in prop::collection::vec((scans(), limits()), 12),
     ) {
-        let fixture = Fixture::new(shape);
+        let fixture = Fixture::new(shape).sealed(sealed, merged);
         let whole = fixture.snapshot(Mode::Write);
         let cut = whole.up_to(Position::new(cut));
         // The cut comes first so that the whole meets heads in the cache that have moved on, and the other way round.
