@@ -13,8 +13,8 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 pub(super) const PAGE_ROWS_MAX: usize = 1_024;
 /// What a page of names holds before it ends: 8 KiB. A look-up decodes all of it for one of its values.
 const NAME_PAGE_BYTES: usize = 8 << 10;
-/// What a page of documents holds before it ends: 14 KiB. With the last document, of usual size, and the lengths it stays below 16 KiB;
-/// a page always holds one document at least, whatever its size.
+/// What a page of documents holds before it ends: 14 KiB. With the last document, if it is of usual size, and the lengths
+/// it stays below 16 KiB; a page always holds one document at least, whatever its size.
 const DOCUMENT_PAGE_BYTES: usize = 14 << 10;
 /// The largest dictionary of a column: 16 KiB. A column with more names goes on without one.
 const DICTIONARY_BYTES_MAX: usize = 16 << 10;

@@ -56,8 +56,8 @@ struct Seen {
     has_metadata: bool,
 }
 
-/// Writes the segment `name` of all that `source` has, over what a crash may have left of it: both files are durable when this
-/// returns, and nothing refers to them yet.
+/// Writes the segment `name` of all that `source` has, over what a crash may have left of it: both files are durable when
+/// this returns, and nothing refers to them yet.
 ///
 /// # Errors
 /// `Exhausted` (`disk_full`) when there is no room, `Unavailable` when the disk fails, `Closed` when
