@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use allsource::event::Filter;
+use allsource::event::{Filter, NamePattern};
 use allsource::store::disk::RealDisk;
 use allsource::store::{Durability, Mode, Options, Store};
 
@@ -48,7 +48,16 @@ fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
         assert_eq!(read_all(&store.snapshot(), &Filter::default()).expect("readable"), before);
         assert_eq!(store.snapshot().stats().expect("stats").event_types, stats.event_types);
         assert_eq!(store.verify().damage, Vec::new());
+        let matching = |filter: Filter| {
+            let found = read_all(&store.snapshot(), &filter).expect("readable");
+            let expected: Vec<_> = before.iter().filter(|event| filter.matches(event)).cloned().collect();
+            assert_eq!(found, expected, "{filter:?}");
+        };
         for event in &before {
+            let (entity, kind) = (event.entity_id.to_string(), event.event_type.to_string());
+            matching(Filter { entity_id: Some(NamePattern::Exact(entity)), ..Filter::default() });
+            matching(Filter { event_type: Some(NamePattern::Exact(kind)), ..Filter::default() });
+            matching(Filter { since: Some(event.timestamp), ..Filter::default() });
             let found = store.snapshot().event_by_id(&event.event_id).expect("readable");
             assert_eq!(found.as_ref(), Some(event));
         }
@@ -56,10 +65,17 @@ fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
     check(&store);
     store.close().expect("closes");
     assert_eq!((count(&dir, "log"), count(&dir, "rows")), (1, 0));
-    assert!(count(&dir, "parquet") > 1 && count(&dir, "envelope") == count(&dir, "parquet"));
+    assert_eq!((count(&dir, "parquet"), count(&dir, "envelope"), count(&dir, "index")), (1, 1, 1));
     for mode in [Mode::Read, Mode::Write, Mode::Read] {
         check(&Store::open(&dir, Options { mode, ..options.clone() }).expect("opens again"));
     }
+
+    // There is nothing left to do.
+    let store = Store::open(&dir, options.clone()).expect("opens");
+    let done = store.compact().expect("compacts");
+    assert_eq!((done.sealed, done.retired, done.merged, done.segments), (0, 0, 0, 1));
+    assert_eq!(done.bytes_before, done.bytes_after);
+    drop(store);
 
     // Indexes can be made anew from the segments.
     fs::remove_dir_all(dir.join("tenants/default/main/index")).expect("indexes");

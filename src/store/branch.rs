@@ -19,6 +19,7 @@ use super::options::{Durability, Mode, Options, PlantedBug};
 use super::segment::PageCache;
 use super::snapshot::Snapshot;
 use super::state::States;
+use super::upkeep::Damaged;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
@@ -47,8 +48,8 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
-    /// Held by whoever does upkeep.
-    pub upkeep_turn: Mutex<()>,
+    /// Held by whoever does upkeep; the segments that it leaves as they are.
+    pub upkeep_turn: Mutex<Damaged>,
     /// Decoded pages of segments.
     pub pages: Arc<PageCache>,
     /// Held while a log file is synced.
@@ -103,7 +104,7 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
-            upkeep_turn: Mutex::new(()),
+            upkeep_turn: Mutex::default(),
             syncing: Mutex::new(()),
             watch: Mutex::new(()),
             moved: Condvar::new(),

@@ -113,16 +113,25 @@ impl Store {
         verify(&self.branch, &self.closer.damage)
     }
 
-    /// Makes everything stored so far segments: begins a new log file, seals those that are full, and deletes those that
-    /// lie beyond the [hot window](Options::hot_window_bytes).
+    /// Makes everything stored so far segments: begins a new log file, seals those that are full, deletes those that lie
+    /// beyond the [hot window](Options::hot_window_bytes), and merges neighbouring segments where two fit into one.
     ///
-    /// The same happens by itself in the background whenever a log file is full; appends and reads go on meanwhile.
+    /// The same happens by itself in the background whenever a log file is full, except that segments are merged only when it
+    /// pays; appends and reads go on meanwhile.
     ///
     /// # Errors
     /// `Denied` when the store is open for reading, `Exhausted` when the disk is full and `Unavailable` when it fails:
     /// nothing is lost.
     pub fn compact(&self) -> Result<Upkeep> {
-        self.branch.compact()
+        self.compact_to(self.branch.options.hot_window_bytes)
+    }
+
+    /// The same, but of the full log files only `hot_window_bytes` are kept this time.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact).
+    pub fn compact_to(&self, hot_window_bytes: u64) -> Result<Upkeep> {
+        self.branch.compact(hot_window_bytes)
     }
 
     /// Finishes what is under way, syncs, and gives the directory back. Dropping the last handle does the same,

@@ -40,6 +40,16 @@ pub struct Options {
     pub run_bytes: u64,
     /// How much full log is kept in row form beside its segments, where reads are fastest: 1 GiB.
     pub hot_window_bytes: u64,
+    /// The most events in a segment that was merged from others: 1,048,576. Segments at least half as large are not
+    /// merged again.
+    pub segment_events_max: u64,
+    /// The most bytes of Parquet in a segment that was merged from others: 256 MiB.
+    pub segment_bytes_max: u64,
+    /// How many neighbouring segments of about one size are merged, however young they are: 4, at least 2.
+    pub merge_segments_min: usize,
+    /// How old the newest event of small neighbouring segments is, in seconds, when they are merged although they are few:
+    /// 3,600.
+    pub merge_age_seconds: u64,
     /// The most entity heads kept in the cache: 65,536.
     pub head_cache_entries_max: usize,
     /// The most memory for decoded pages of segments: 32 MiB. With 0 none are kept, and every read decodes anew.
@@ -65,6 +75,10 @@ impl Default for Options {
             log_file_bytes: 64 << 20,
             run_bytes: 8 << 20,
             hot_window_bytes: 1 << 30,
+            segment_events_max: 1 << 20,
+            segment_bytes_max: 256 << 20,
+            merge_segments_min: 4,
+            merge_age_seconds: 3_600,
             page_cache_bytes_max: 32 << 20,
             head_cache_entries_max: 65_536,
             state_every_events: 100,

@@ -13,7 +13,7 @@ use super::memory::{MemoryIndex, State};
 use super::names::Names;
 use super::postings::{encode, put_varint};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp};
+use crate::event::{Position, Timestamp, Version};
 use crate::store::disk::Disk;
 
 impl MemoryIndex {
@@ -49,7 +49,8 @@ impl MemoryIndex {
     }
 }
 
-fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file under another name and puts it in the place of that at `path`.
+pub(super) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = Path::new(&temporary);
@@ -75,8 +76,8 @@ fn encode_state(state: &State, first: Position, last: Position, log_end: u64) ->
             state.gaps
         )));
     };
-    let (bloom, streams, stream_postings) = encode_entities(state)?;
-    let (types, type_postings) = encode_types(&state.types);
+    let [bloom, streams, stream_postings] = encode_entities(state)?;
+    let [types, type_postings] = encode_types(&state.types);
     let ids = hashes::encode(state.ids.iter().copied().collect());
     let calls = hashes::encode(state.calls.iter().copied().collect());
     let times = encode_times(&state.times);
@@ -104,41 +105,91 @@ fn sorted(names: &Names) -> Vec<u32> {
     numbers
 }
 
-fn encode_entities(state: &State) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>)> {
-    let failed = |error: fst::Error| Error::internal("build the map of entities").caused_by(error);
+fn encode_entities(state: &State) -> Result<[Vec<u8>; 3]> {
     let entities = &state.entities;
-    let mut hashes = Vec::with_capacity(entities.len());
-    let mut streams = fst::MapBuilder::memory();
-    let mut postings = Vec::new();
+    let mut sections = EntitySections::default();
     for number in sorted(entities) {
-        let (name, positions) = (entities.name(number), entities.positions(number));
-        hashes.push(hash_of(name.as_bytes()));
-        streams.insert(name, postings.len() as u64).map_err(failed)?;
         let first_version = state.first_versions.get(number as usize).copied().unwrap_or_default();
-        put_varint(first_version.get(), &mut postings);
-        put_varint(positions.len() as u64, &mut postings);
-        encode(positions, &mut postings);
+        sections.push(entities.name(number).as_bytes(), first_version, entities.positions(number))?;
     }
-    Ok((bloom::encode(&hashes), streams.into_inner().map_err(failed)?, postings))
+    sections.finish()
 }
 
-fn encode_types(types: &Names) -> (Vec<u8>, Vec<u8>) {
-    let mut directory = (types.len() as u32).to_le_bytes().to_vec();
-    let (mut names, mut postings) = (String::new(), Vec::new());
-    let names_at = 4 + types.len() * TYPE_BYTES;
+fn encode_types(types: &Names) -> [Vec<u8>; 2] {
+    let mut sections = TypeSections::default();
     for number in sorted(types) {
-        let (name, positions) = (types.name(number), types.positions(number));
-        for value in [names_at + names.len(), name.len(), positions.len(), postings.len()] {
-            directory.extend_from_slice(&(value as u32).to_le_bytes());
-        }
-        names.push_str(name);
-        encode(positions, &mut postings);
+        sections.push(types.name(number), types.positions(number));
     }
-    directory.extend_from_slice(names.as_bytes());
-    (directory, postings)
+    sections.finish()
 }
 
-fn encode_times(times: &[(Timestamp, Timestamp)]) -> Vec<u8> {
+/// The sections about entities, while they are being made.
+pub(super) struct EntitySections {
+    hashes: Vec<u64>,
+    streams: fst::MapBuilder<Vec<u8>>,
+    postings: Vec<u8>,
+}
+
+impl Default for EntitySections {
+    fn default() -> Self {
+        Self { hashes: Vec::new(), streams: fst::MapBuilder::memory(), postings: Vec::new() }
+    }
+}
+
+impl EntitySections {
+    /// Adds an entity; names come in rising order.
+    pub(super) fn push(&mut self, name: &[u8], first_version: Version, positions: &[u32]) -> Result<()> {
+        self.hashes.push(hash_of(name));
+        self.streams.insert(name, self.postings.len() as u64).map_err(no_map)?;
+        put_varint(first_version.get(), &mut self.postings);
+        put_varint(positions.len() as u64, &mut self.postings);
+        encode(positions, &mut self.postings);
+        Ok(())
+    }
+
+    /// `bloom`, `streams` and `stream_postings`.
+    pub(super) fn finish(self) -> Result<[Vec<u8>; 3]> {
+        let streams = self.streams.into_inner().map_err(no_map)?;
+        Ok([bloom::encode(&self.hashes), streams, self.postings])
+    }
+}
+
+fn no_map(error: fst::Error) -> Error {
+    Error::internal("build the map of entities").caused_by(error)
+}
+
+/// The sections about types, while they are being made.
+#[derive(Default)]
+pub(super) struct TypeSections {
+    /// Per type: offset and length of its name among the names, how many positions, offset of their list.
+    places: Vec<[usize; 4]>,
+    names: String,
+    postings: Vec<u8>,
+}
+
+impl TypeSections {
+    /// Adds a type; names come in rising order.
+    pub(super) fn push(&mut self, name: &str, positions: &[u32]) {
+        self.places.push([self.names.len(), name.len(), positions.len(), self.postings.len()]);
+        self.names.push_str(name);
+        encode(positions, &mut self.postings);
+    }
+
+    /// `types` and `type_postings`.
+    pub(super) fn finish(self) -> [Vec<u8>; 2] {
+        let mut directory = (self.places.len() as u32).to_le_bytes().to_vec();
+        let names_at = 4 + self.places.len() * TYPE_BYTES;
+        for [name_at, name_len, count, list_at] in self.places {
+            for value in [names_at + name_at, name_len, count, list_at] {
+                directory.extend_from_slice(&(value as u32).to_le_bytes());
+            }
+        }
+        directory.extend_from_slice(self.names.as_bytes());
+        [directory, self.postings]
+    }
+}
+
+pub(super) fn encode_times(times: &[(Timestamp, Timestamp)]) -> Vec<u8> {
     times
         .iter()
         .flat_map(|block| [block.0, block.1])

@@ -186,7 +186,8 @@ impl IndexFile {
         }
     }
 
-    fn entity_at(&self, at: u64) -> Result<(ListPlace, Version)> {
+    /// The list of an entity whose entry begins at `at`, and the version of its first event here.
+    pub(super) fn entity_at(&self, at: u64) -> Result<(ListPlace, Version)> {
         let postings = self.section(Section::StreamPostings)?;
         let read = || {
             let mut at = usize::try_from(at).map_err(|_| Malformed)?;
@@ -306,7 +307,8 @@ impl IndexFile {
         Ok(blocks.filter_map(|block| Some((time_at(block, 0)?, time_at(block, 8)?))))
     }
 
-    fn streams(&self) -> Result<&fst::Map<Bytes>> {
+    /// The map of entities.
+    pub(super) fn streams(&self) -> Result<&fst::Map<Bytes>> {
         if let Some(streams) = self.streams.get() {
             return Ok(streams);
         }

@@ -1,14 +1,20 @@
-//! Whether a segment says what a log file says: asked before the log file goes.
+//! Whether a segment says what a log file or other segments say: asked before these go.
 
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+
 use super::calls;
 use super::format::Section;
+use super::merge::Empties;
 use super::reader::Segment;
 use super::source::{LogSource, SegmentSource};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Position;
+use crate::event::{Event, Position};
 use crate::store::log::{Attrs, LogFile};
+
+/// How many rows are compared between two questions whether to go on.
+const ROWS_PER_QUESTION: u32 = 1_024;
 
 impl Segment {
     /// Compares every event of `log` that lies in this segment's positions, and all that the frames there say, to what is
@@ -30,12 +36,8 @@ impl Segment {
         }
         let mut cursor = self.replay();
         for row in self.row_of(first)..=self.row_of(last) {
-            if row % 1_024 == 0 && !goes_on() {
-                return Err(Error::new(
-                    ErrorKind::Closed,
-                    "closed",
-                    "compare a segment: the store is being closed",
-                ));
+            if row.is_multiple_of(ROWS_PER_QUESTION) && !goes_on() {
+                return Err(closed());
             }
             let position = self.position_of(row);
             let mut expected = source.event(position)?;
@@ -58,7 +60,7 @@ impl Segment {
         let said = |calls: &mut Vec<(Position, u128)>, position: Position, attrs: &Attrs| {
             if (first..=last).contains(&position) {
                 let json = serde_json::to_vec(attrs).unwrap_or_default();
-                calls.push((position, xxhash_rust::xxh3::xxh3_128(&json)));
+                calls.push((position, xxh3_128(&json)));
             }
         };
         let (mut expected, mut found) = (Vec::new(), Vec::new());
@@ -77,6 +79,66 @@ impl Segment {
         Err(self.differs(at.or(longer).unwrap_or(first), "what its frame says is not what the log file says"))
     }
 
+    /// Compares every event and every call of this segment to what `parts`, in order, hold; `empties` tells whose payload
+    /// and metadata are not kept.
+    ///
+    /// # Errors
+    /// `Corrupt` (`segment_differs`) at the first that is not the same, `Corrupt` when one cannot be read, `Closed` when
+    /// `goes_on`, asked every 1,024 events, said no.
+    pub(crate) fn compare_parts(
+        &self,
+        parts: &[Arc<Self>],
+        empties: Option<Empties<'_>>,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let mut own = self.replay();
+        for part in parts {
+            let mut cursor = part.replay();
+            for row in 0..part.rows() {
+                if row.is_multiple_of(ROWS_PER_QUESTION) && !goes_on() {
+                    return Err(closed());
+                }
+                let position = part.position_of(row);
+                let mut expected = cursor.event(row)?;
+                let is_emptied = empties.is_some_and(|empties| {
+                    empties(expected.event_type.as_str(), position, expected.timestamp)
+                });
+                let found = own.event(self.row_of(position))?;
+                if is_emptied {
+                    expected =
+                        Event { payload: found.payload.clone(), metadata: None, emptied: true, ..expected };
+                }
+                if expected != found {
+                    return Err(self.differs(position, "its event is not the one in the segment before"));
+                }
+            }
+        }
+        if self.calls_hash(0)?
+            != parts.iter().try_fold(0, |hash: u128, part| {
+                let before = self.row_of(part.first());
+                part.calls_hash(before).map(|next| hash ^ next)
+            })?
+        {
+            return Err(self.differs(self.first(), "its calls are not those in the segments before"));
+        }
+        Ok(())
+    }
+
+    /// A hash of all calls whatever their order, when `before` rows lie before this segment.
+    fn calls_hash(&self, before: u32) -> Result<u128> {
+        let (mut hash, mut failed) = (0, None);
+        let shown = calls::each(self.section(Section::Calls)?, self.cache(), |row, attrs| {
+            match serde_json::to_vec(attrs) {
+                Ok(json) => hash ^= xxh3_128_with_seed(&json, u64::from(before + row)),
+                Err(error) => failed = Some(error),
+            }
+        });
+        match (shown, failed) {
+            (Some(()), None) => Ok(hash),
+            _ => Err(self.bad_envelope(Section::Calls)),
+        }
+    }
+
     /// The row of a position that is not before the first.
     pub(crate) fn row_of(&self, position: Position) -> u32 {
         u32::try_from(position.get().saturating_sub(self.first().get())).unwrap_or(u32::MAX)
@@ -91,4 +153,8 @@ impl Segment {
             .with("file", file)
             .with("position", position.get())
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "closed", "compare a segment: the store is being closed")
 }

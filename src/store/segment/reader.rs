@@ -138,6 +138,24 @@ impl Segment {
         Ok(frame.attrs.key.map(|key| (IdempotencyKey::trusted(key.into()), frame.first)))
     }
 
+    /// Shows every idempotency key in it, with the first row of its frame; rows rise.
+    ///
+    /// # Errors
+    /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
+    pub(crate) fn each_key(&self, mut each: impl FnMut(u32, &str)) -> Result<()> {
+        let shown = super::calls::each(self.section(Section::Calls)?, &self.cache, |row, attrs| {
+            if let Some(key) = &attrs.key {
+                each(row, key);
+            }
+        });
+        shown.ok_or_else(|| self.bad_envelope(Section::Calls))
+    }
+
+    /// What generated event ids XOR their position with.
+    pub(crate) fn id_key(&self) -> u64 {
+        self.header.id_key
+    }
+
     pub(super) fn header(&self) -> &Header {
         &self.header
     }

@@ -1,7 +1,7 @@
 //! *What becomes of a log file that is full?* Work at low priority, behind the committer and the indexes.
 //!
 //! ```text
-//! full log file, indexed ── seal ──▶ log file and segment ── retire ──▶ segment
+//! full log file, indexed ── seal ──▶ log file and segment ── retire ──▶ segment ── merge ──▶ larger segment
 //!                                    (hot: reads use the log)          (cold)
 //! ```
 //!
@@ -11,6 +11,8 @@
 //! **Invariant:** each step is one manifest swap: what it makes is durable before, what it takes the place of is removed
 //! after. A crash in between leaves files that no manifest names, and the next open removes them.
 
+mod choice;
+mod merge;
 mod priority;
 mod retire;
 mod seal;
@@ -18,10 +20,14 @@ mod seal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use choice::Urgency;
+pub(crate) use merge::Damaged;
+
 use super::branch::Branch;
-use super::index::RangeIndex;
+use super::index::{IndexFile, RangeIndex};
 use super::log::LogFile;
 use super::manifest::Manifest;
+use super::segment::{Segment, SegmentEntry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 
@@ -34,15 +40,34 @@ enum Step {
     Seal(Arc<LogFile>, Position),
     /// Delete a log file that lies in a segment, and beyond the hot window.
     Retire(Arc<LogFile>),
+    /// Write neighbouring segments as one.
+    Merge(Vec<SegmentEntry>),
+    /// Write the indexes of one segment as one.
+    MergeIndexes(Arc<Segment>, Vec<Arc<IndexFile>>),
 }
 
-/// What upkeep did.
+/// What upkeep did, and what the store takes up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Log files that were written as segments.
     pub sealed: u64,
     /// Log files that were deleted because they lie in segments and beyond the hot window.
     pub retired: u64,
+    /// Segments that became part of a larger one.
+    pub merged: u64,
+    /// Segments that there are now.
+    pub segments: u64,
+    /// Bytes of log, segments and indexes before.
+    pub bytes_before: u64,
+    /// Bytes of log, segments and indexes now.
+    pub bytes_after: u64,
+}
+
+/// How much of what could be done is due.
+#[derive(Clone, Copy)]
+struct Due {
+    urgency: Urgency,
+    hot_window_bytes: u64,
 }
 
 impl Branch {
@@ -50,9 +75,14 @@ impl Branch {
     pub(crate) fn keep_up(&self) {
         priority::lower();
         while self.background.wait_for_upkeep(LOOK_INTERVAL) {
-            if let Err(error) = self.upkeep() {
-                // What was there is still there; it is tried again with the next full log file, or in a minute.
-                tracing::error!("failed to {error}");
+            let urgency = Urgency::InTime(self.options.clock.now());
+            let due = Due { urgency, hot_window_bytes: self.options.hot_window_bytes };
+            match self.upkeep(due) {
+                Err(error) if error.kind() != ErrorKind::Closed => {
+                    // What was there is still there; it is tried again with the next full log file, or in a minute.
+                    tracing::error!("failed to {error}");
+                }
+                _ => {}
             }
         }
     }
@@ -60,13 +90,13 @@ impl Branch {
     /// Does everything that is due now, one step after the other.
     ///
     /// # Errors
-    /// `Exhausted` when the disk is full and `Unavailable` when it fails: nothing is lost. When it was the manifest that
-    /// could not be swapped, writing stops until the store is opened again.
-    pub(crate) fn upkeep(&self) -> Result<Upkeep> {
-        let _alone = self.upkeep_turn.lock();
-        let mut done = Upkeep::default();
+    /// `Exhausted` when the disk is full, `Unavailable` when it fails and `Closed` when the store is being closed: nothing
+    /// is lost. When it was the manifest that could not be swapped, writing stops until the store is opened again.
+    fn upkeep(&self, due: Due) -> Result<Upkeep> {
+        let mut damaged = self.upkeep_turn.lock();
+        let mut done = Upkeep { bytes_before: self.bytes(), ..Upkeep::default() };
         while !self.background.is_closing() && self.fault().is_none() {
-            match self.next_step() {
+            match self.next_step(due, &damaged) {
                 Some(Step::Seal(log, last)) => {
                     self.seal(&log, last)?;
                     done.sealed += 1;
@@ -75,17 +105,41 @@ impl Branch {
                     self.retire(&log)?;
                     done.retired += 1;
                 }
+                Some(Step::Merge(segments)) => {
+                    let merged = self.merge(&segments);
+                    done.merged += if merged.is_ok() { segments.len() as u64 } else { 0 };
+                    self.note_damage(merged, &segments, &mut damaged)?;
+                }
+                Some(Step::MergeIndexes(segment, files)) => {
+                    let merged = self.merge_indexes(&segment, &files);
+                    self.note_damage(merged, &[*segment.entry()], &mut damaged)?;
+                }
                 None => break,
             }
         }
+        done.segments = self.manifest.lock().segments.len() as u64;
+        done.bytes_after = self.bytes();
         Ok(done)
     }
 
-    /// Begins a new log file, so that everything stored so far can become a segment, and does everything that is due.
+    /// Notes which segments are damaged when that was why a step failed: they stay as they are, and the work goes on.
+    fn note_damage(&self, step: Result<()>, entries: &[SegmentEntry], damaged: &mut Damaged) -> Result<()> {
+        match step {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!("failed to {error}");
+                damaged.extend(self.find_damaged(entries));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Begins a new log file, so that everything stored so far can become a segment, and does everything that could be
+    /// due, with a hot window of so many bytes.
     ///
     /// # Errors
     /// Those of an append, and of [`upkeep`](Self::upkeep).
-    pub(crate) fn compact(&self) -> Result<Upkeep> {
+    pub(crate) fn compact(&self, hot_window_bytes: u64) -> Result<Upkeep> {
         self.check_writable()?;
         {
             let mut writer = self.writer.lock();
@@ -94,10 +148,19 @@ impl Branch {
             }
         }
         self.background.wait_until_saved();
-        self.upkeep()
+        self.upkeep(Due { urgency: Urgency::Now, hot_window_bytes })
     }
 
-    fn next_step(&self) -> Option<Step> {
+    fn next_step(&self, due: Due, damaged: &Damaged) -> Option<Step> {
+        self.next_of_log(due.hot_window_bytes)
+            .or_else(|| self.mergeable(due.urgency, damaged).map(Step::Merge))
+            .or_else(|| {
+                self.indexes_of_one_segment(damaged)
+                    .map(|(segment, files)| Step::MergeIndexes(segment, files))
+            })
+    }
+
+    fn next_of_log(&self, hot_window_bytes: u64) -> Option<Step> {
         let (sealed_through, oldest_log) = {
             let manifest = self.manifest.lock();
             (Position::new(manifest.sealed_through()), manifest.log_files.first().copied())
@@ -108,7 +171,26 @@ impl Branch {
             return Some(Step::Seal(Arc::clone(log), *last));
         }
         let (oldest, _) = full.first().filter(|(log, _)| Some(log.first().get()) == oldest_log)?;
-        (hot_bytes > self.options.hot_window_bytes).then(|| Step::Retire(Arc::clone(oldest)))
+        (hot_bytes > hot_window_bytes).then(|| Step::Retire(Arc::clone(oldest)))
+    }
+
+    /// The bytes of all files but those that hold no event.
+    fn bytes(&self) -> u64 {
+        let view = self.view();
+        let mut last_log: Option<&Arc<LogFile>> = None;
+        let mut bytes = 0;
+        for range in &view.ranges {
+            if let RangeIndex::File(file) = &range.index {
+                bytes += file.size();
+            }
+            if let Some(log) = range.log().filter(|log| !last_log.is_some_and(|last| Arc::ptr_eq(last, log)))
+            {
+                bytes += log.bytes().len() as u64;
+                last_log = Some(log);
+            }
+        }
+        let manifest = self.manifest.lock();
+        bytes + manifest.segments.iter().map(|entry| entry.parquet_bytes + entry.envelope_bytes).sum::<u64>()
     }
 
     /// The full log files that one saved index serves, oldest first, with the last position of each, up to the first

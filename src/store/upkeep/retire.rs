@@ -97,7 +97,7 @@ impl Branch {
         })
     }
 
-    fn open_segment(&self, entry: &SegmentEntry) -> Result<Segment> {
+    pub(super) fn open_segment(&self, entry: &SegmentEntry) -> Result<Segment> {
         let disk = self.options.disk.as_ref();
         Segment::open(disk, &segment_dir(&self.dir), entry, Arc::clone(&self.pages))
     }
