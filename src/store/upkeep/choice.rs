@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_step_takes_a_bounded_number_of_segments() {
-        check(&[1; 200], [Some(0..PARTS_MAX), Some(0..PARTS_MAX), Some(0..PARTS_MAX)]);
+        check(&[1; 200], &[Some(0..PARTS_MAX), Some(0..PARTS_MAX), Some(0..PARTS_MAX)]);
     }
 
     #[test]
