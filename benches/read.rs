@@ -135,7 +135,7 @@ fn long_state(criterion: &mut Criterion) {
         let options = Options { state_every_events, ..Options::default() };
         let store = Store::open(dir.path(), options).expect("a healthy disk");
         for first in (0..LONG_EVENTS).step_by(1_000) {
-            let events = (first..first + 1_000).map(|n| draft(n * ENTITIES)).collect();
+            let events = (first..first + 1_000).map(|n| draft(n % EVENTS_PER_ENTITY * ENTITIES)).collect();
             store.append(Append { events, ..Append::default() }).expect("a healthy disk");
         }
         let engine = Engine::new(store, SystemClock::shared());
