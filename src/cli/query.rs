@@ -19,6 +19,7 @@ Examples:
   allsource query --entity order-7 --order asc --format jsonl | jq .payload
   allsource query --type push --as-of 2015-02-22T21:30:00Z --limit 20 --fields payload.commits
   allsource query --type order.placed --format csv > orders.csv
+  allsource query --entity order-7 --explain    which index, how many segments and pages
   allsource query --cursor TOKEN            the next page, as large as the one before
 
 A condition is SQL-like: =, !=, <, <=, >, >=, IN, BETWEEN, LIKE, CONTAINS, IS NULL, AND, OR, NOT over event columns and \
@@ -48,6 +49,9 @@ pub(super) struct QueryArgs {
     /// Go on from the `next_cursor` of an answer
     #[arg(long, value_name = "TOKEN")]
     cursor: Option<String>,
+    /// Say how each page was found and what that touched
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -77,6 +81,9 @@ impl QueryArgs {
         if let Some(cursor) = &self.cursor {
             set("cursor", Value::from(cursor.as_str()));
         }
+        if self.explain {
+            set("explain", Value::Bool(true));
+        }
         if matches!(self.format, Format::Jsonl | Format::Csv) {
             set("response_format", Value::from("detailed"));
         }
@@ -101,6 +108,11 @@ pub(super) fn run(query: &QueryArgs, host: &Host, caller: &Caller, terminal: &mu
         let answer = ask(host, "query_events", &arguments, caller)?;
         for warning in warnings(&answer) {
             writeln!(terminal.err, "warning: {warning}")?;
+        }
+        if let Some(explained) = answer.get("explain").and_then(Value::as_object)
+            && query.format != Format::Json
+        {
+            writeln!(terminal.err, "explain: {}", pairs(explained))?;
         }
         let rows = match query.format {
             Format::Json => {
@@ -155,12 +167,15 @@ fn write_table(
         *shown = columns;
     }
     if let Some(constant) = answer.get("constant").and_then(Value::as_object) {
-        let pairs: Vec<String> =
-            constant.iter().map(|(name, value)| format!("{name} = {}", table::cell(value))).collect();
         let place = if answer.contains_key("next_cursor") { " on this page" } else { "" };
-        writeln!(terminal.out, "the same in all of these{place}: {}", pairs.join(", "))?;
+        writeln!(terminal.out, "the same in all of these{place}: {}", pairs(constant))?;
     }
     Ok(rows.len() as u64)
+}
+
+fn pairs(part: &Object) -> String {
+    let pairs = part.iter().map(|(name, value)| format!("{name} = {}", table::cell(value)));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 fn finish(answer: &Object, is_table: bool, terminal: &mut Terminal<'_>) -> Ended {

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::filter::Conditions;
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, parse_zone, quote};
-use crate::store::{Order, Scan, ScanLimits, ScanPlan, Snapshot};
+use crate::store::{Order, Scan, ScanLimits, ScanPlan, Snapshot, Work};
 
 /// The longest a call scans: 2 s; then it answers with what it has.
 const SCAN_TIME_MAX: Duration = Duration::from_secs(2);
@@ -140,6 +140,8 @@ pub(crate) struct Found {
     pub examined: u64,
     /// How they were found.
     pub plan: ScanPlan,
+    /// What was touched to find them.
+    pub work: Work,
     /// Positions that could not be read because their bytes are damaged.
     pub damaged: u64,
 }
@@ -167,6 +169,7 @@ impl View {
         let mut found = Found {
             examined: page.examined,
             plan: page.plan,
+            work: page.work,
             damaged: page.damaged,
             events: page.events,
             ..Found::default()

@@ -39,7 +39,7 @@ impl Feed {
         let scan =
             Scan { filter: Filter::default(), order: Order::Ascending, after: self.after, before: None };
         let limits = ScanLimits { events_max, ..ScanLimits::default() };
-        let page = self.branch.snapshot().up_to(self.head()).scan(&scan, &limits)?;
+        let page = self.branch.snapshot().up_to(self.head()).replay(&scan, &limits)?;
         self.after = page.scanned_to.unwrap_or(self.after).max(self.after);
         Ok(page)
     }

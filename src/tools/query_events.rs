@@ -1,11 +1,11 @@
 //! `query_events`: finds events and pages through them.
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::answer::{Matched, Paging, Reply};
 use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, PAGE, POSITION};
 use super::call::Call;
-use super::{Hints, Tool};
+use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};
 use crate::error::{Error, Result};
 use crate::event::filter::Path;
@@ -69,8 +69,9 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     }
     if call.arguments.flag("explain") {
         let us = call.engine.clock().elapsed().saturating_sub(started).as_micros();
-        let plan = json!({"plan": plan_name(found.plan), "examined": found.examined, "us": u64::try_from(us).unwrap_or(u64::MAX)});
-        reply.field("explain", plan);
+        let plan = if call.arguments.has("event_ids") { "index of event ids" } else { plan_name(found.plan) };
+        let us = u64::try_from(us).unwrap_or(u64::MAX);
+        reply.field("explain", Value::Object(explained(plan, &found, us)));
     }
     call.show(&mut reply, &found.events, &style);
     let descending = stretch.order == Order::Descending;
@@ -175,6 +176,29 @@ fn by_ids(call: &mut Call<'_>, view: &View, stretch: &Stretch) -> Result<Found> 
     events.truncate(stretch.events_max);
     let next = events.last().map(|event| event.position).filter(|_| has_more);
     Ok(Found { events, next, examined, ..Found::default() })
+}
+
+/// How the events were found and what that touched, as far as there is anything to say.
+fn explained(plan: &str, found: &Found, us: u64) -> Object {
+    let work = found.work;
+    let mut explained = Object::new();
+    explained.insert("plan".to_owned(), plan.into());
+    explained.insert("examined".to_owned(), found.examined.into());
+    let counts = [
+        ("log_stretches", work.log_stretches),
+        ("segments", work.segments),
+        ("ruled_out", work.ruled_out),
+        ("pages_decoded", work.pages_decoded),
+        ("pages_cached", work.pages_cached),
+    ];
+    explained.extend(
+        counts
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.to_owned(), count.into())),
+    );
+    explained.insert("us".to_owned(), us.into());
+    explained
 }
 
 fn plan_name(plan: ScanPlan) -> &'static str {
@@ -443,6 +467,26 @@ mod tests {
         );
         let body = shop.refused("query_events", &json!({"branch": evil}), "unknown_branch");
         assert!(!body["error"]["message"].as_str().is_some_and(|message| message.contains('\u{202e}')));
+    }
+
+    #[test]
+    fn an_answer_explains_what_it_touched_and_is_silent_about_the_rest() {
+        let shop = Shop::with_orders();
+        let explained = |arguments: Value| shop.ask("query_events", &arguments)["explain"].clone();
+        let check = |arguments: Value, expected: Value| {
+            let mut explained = explained(arguments);
+            let us = explained.as_object_mut().expect("an object").shift_remove("us");
+            assert!(us.is_some_and(|us| us.is_u64()));
+            assert_eq!(explained, expected);
+        };
+        let entity = json!({"entity_id": "order-4", "explain": true});
+        check(entity, json!({"plan": "index of one entity", "examined": 3, "log_stretches": 1}));
+        let ids = shop.ask("query_events", &json!({"limit": 1, "response_format": "detailed"}));
+        let ids = json!({"event_ids": [ids["events"][0]["event_id"]], "explain": true});
+        check(ids, json!({"plan": "index of event ids", "examined": 1}));
+        let never = json!({"event_type": "order.lost", "explain": true});
+        let all = "every position in range, skipping blocks by time";
+        check(never, json!({"plan": all, "examined": 0, "ruled_out": 1}));
     }
 
     #[test]

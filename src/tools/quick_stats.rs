@@ -12,8 +12,8 @@ use super::{Hints, Object, Tool};
 use crate::engine::{Tally, Values, View, tally};
 use crate::error::{Error, Result};
 use crate::event::filter::Path;
-use crate::event::{Position, limits, nearest, quote};
-use crate::store::StoreStats;
+use crate::event::{Filter, Position, limits, nearest, quote};
+use crate::store::{SegmentStats, StoreStats};
 
 /// Names in a section when nothing else is asked for.
 const NAMES_DEFAULT: usize = 20;
@@ -88,7 +88,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         }
     }
     let paths = top_paths(call)?;
-    let everything = view.filter == crate::event::Filter::default() && !view.is_cut;
+    let everything = view.filter == Filter::default() && !view.is_cut;
     let mut counted = if everything && paths.is_empty() {
         counted_by_index(&stats)
     } else {
@@ -179,11 +179,7 @@ fn put_section(
     let names_max = call.arguments.count("limit").unwrap_or(NAMES_DEFAULT);
     match section {
         "counts" => {
-            let types = counted.types.len();
-            reply.field(
-                section,
-                json!({"events": counted.events, "entities": counted.entities, "types": types}),
-            );
+            reply.field(section, Value::Object(counts(view, stats, counted)));
         }
         "types" if !counted.types.is_empty() => {
             reply.untrusted.push("/types");
@@ -205,12 +201,38 @@ fn put_section(
         }
         "forks" => reply.field(section, Value::Array(Vec::new())),
         "indexes" => {
-            reply.field(section, json!({"log_bytes": stats.log_bytes, "index_bytes": stats.index_bytes}));
+            let mut bytes = Object::new();
+            bytes.insert("log_bytes".to_owned(), stats.log_bytes.into());
+            bytes.insert("index_bytes".to_owned(), stats.index_bytes.into());
+            let SegmentStats { count, bytes: segment_bytes, events, .. } = stats.segments;
+            if count > 0 {
+                let segments = json!({"count": count, "bytes": segment_bytes, "events": events});
+                bytes.insert("segments".to_owned(), segments);
+            }
+            reply.field(section, Value::Object(bytes));
         }
         "limits" => reply.field(section, limits_of_an_event()),
         _ => {}
     }
     Ok(())
+}
+
+/// The numbers; where the bytes lie is news once some lie in segments.
+fn counts(view: &View, stats: &StoreStats, counted: &Tally) -> Object {
+    let mut counts = Object::new();
+    let mut put = |name: &str, value: Value| counts.insert(name.to_owned(), value);
+    put("events", counted.events.into());
+    put("entities", counted.entities.into());
+    put("types", counted.types.len().into());
+    let segments = stats.segments;
+    if segments.count > 0 && view.filter == Filter::default() {
+        if segments.emptied > 0 {
+            put("emptied", segments.emptied.into());
+        }
+        let log = stats.log_bytes;
+        put("bytes", json!({"log": log, "parquet": segments.bytes, "index": stats.index_bytes}));
+    }
+    counts
 }
 
 /// The event types, paths and entities whose names are nearest to the words.

@@ -1,11 +1,11 @@
 //! A branch for tests: frames in real log files, indexes over them, and what they hold as plain events.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{HeadCache, IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, file_name};
+use super::{HeadCache, IndexFile, MemoryIndex, NewEntry, NewFrame, RangeIndex, file_name, index_rows};
 use crate::clock::{IdSource, ManualClock, SeededIds};
 use crate::event::{
     EntityId, Event, EventId, EventType, IdempotencyKey, Json, Position, Text, Timestamp, Version,
@@ -36,6 +36,20 @@ pub(crate) struct Shape {
     pub log_indexes: usize,
     /// Whether the newest index is in memory, as it is in a store; otherwise all are.
     pub files: bool,
+}
+
+/// Which log files of a branch become segments, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cold {
+    /// How many log files, the oldest first.
+    pub logs: usize,
+    /// Log files in a segment: more than one when segments were merged.
+    pub segment_logs: usize,
+    /// Rows in a group of a segment.
+    pub group_rows: u32,
+    /// Whether indexes are made anew from the segments, instead of those that the log files had.
+    pub anew: bool,
+    pub page_cache_bytes_max: u64,
 }
 
 /// A branch and what it holds.
@@ -80,37 +94,64 @@ impl Fixture {
         }
     }
 
-    /// The same branch with the oldest `logs` of its log files gone: their events lie in segments, or in one of all of
-    /// them if they are `merged`. The newest log file stays.
-    pub(crate) fn sealed(mut self, logs: usize, merged: bool) -> Self {
-        let hot: Vec<_> = self.view.ranges.iter().filter_map(|range| range.log().cloned()).collect();
-        let mut oldest: Vec<_> = hot.chunk_by(Arc::ptr_eq).map(|log| Arc::clone(&log[0])).collect();
-        oldest.truncate(logs.min(oldest.len() - 1));
-        // Room for a few pages only, so that some have to go.
-        let cache = Arc::new(PageCache::new(64 << 10));
-        let segments: Vec<_> = oldest
-            .iter()
-            .map(|log| segment(&mut LogSource::new(log).expect("a sound log"), 1, &cache, self.dir.path()))
-            .collect();
-        let segments = match segments.as_slice() {
-            [_, _, ..] if merged => {
-                let mut source = SegmentsSource::new(&segments, None).expect("segments without a gap");
-                vec![segment(&mut source, 2, &cache, self.dir.path())]
+    /// Moves log files into segments, as a store does with what is older than its hot window.
+    pub(crate) fn freeze(&mut self, cold: Cold) {
+        let pages = Arc::new(PageCache::new(cold.page_cache_bytes_max));
+        let ranges = self.view.ranges.clone();
+        let logs: Vec<&[Arc<Range>]> =
+            ranges.chunk_by(|one, other| one.log().is_some_and(|log| other.is_in(log))).collect();
+        let (frozen, hot) = logs.split_at(cold.logs.min(logs.len()));
+        let mut view = View::default();
+        for logs in frozen.chunks(cold.segment_logs) {
+            let segment = self.segment(logs, cold, &pages);
+            for range in logs.iter().copied().flatten() {
+                let index = self.cold_index(&segment, &range.index, cold);
+                view.ranges.push(Arc::new(Range::of_segment(&segment, index)));
             }
-            _ => segments,
+        }
+        view.ranges.extend(hot.iter().copied().flatten().map(Arc::clone));
+        self.view = Arc::new(view);
+    }
+
+    /// One segment of several log files: each is sealed, then they are merged.
+    fn segment(&self, logs: &[&[Arc<Range>]], cold: Cold, pages: &Arc<PageCache>) -> Arc<Segment> {
+        let settings =
+            |level| WriteSettings { group_rows: cold.group_rows, ..WriteSettings::new(level, &|| true) };
+        let finish = |source: &mut dyn SegmentSource, generation, level| {
+            let name = SegmentName { first: source.first(), last: source.last(), generation };
+            let dir = self.dir.path();
+            let entry = write_segment(&RealDisk, dir, name, source, &settings(level)).expect("room");
+            Arc::new(Segment::open(&RealDisk, dir, &entry, Arc::clone(pages)).expect("a segment"))
         };
-        let cold = |range: &Arc<Range>| {
-            let (first, last) = (range.index.first(), range.index.last());
-            let holds = |segment: &&Arc<Segment>| segment.first() <= first && last <= segment.last();
-            match segments.iter().find(holds) {
-                Some(segment) => {
-                    Arc::new(Range::of_segment(segment, without_rows(&range.index, self.dir.path())))
-                }
-                None => Arc::clone(range),
+        let seal = |ranges: &&[Arc<Range>]| {
+            let mut source = LogSource::new(ranges[0].log().expect("a log file")).expect("a sound log file");
+            finish(&mut source, 1, WriteSettings::SEAL_LEVEL)
+        };
+        let sealed: Vec<_> = logs.iter().map(seal).collect();
+        match sealed.as_slice() {
+            [segment] => Arc::clone(segment),
+            segments => {
+                let mut source = SegmentsSource::new(segments, None).expect("neighbours");
+                finish(&mut source, 2, WriteSettings::MERGE_LEVEL)
             }
-        };
-        self.view = Arc::new(View { ranges: self.view.ranges.iter().map(cold).collect() });
-        self
+        }
+    }
+
+    /// What an index is once the log file that it led into is gone.
+    fn cold_index(&self, segment: &Segment, index: &RangeIndex, cold: Cold) -> RangeIndex {
+        match index {
+            _ if cold.anew => {
+                let memory = MemoryIndex::new(index.first());
+                index_rows(segment, index.last(), ID_KEY, &memory, Mode::Write).expect("a sound segment");
+                RangeIndex::Memory(Arc::new(memory))
+            }
+            RangeIndex::File(file) => {
+                let path = self.dir.path().join(file_name(file.first(), file.last()));
+                RealDisk.remove(&path.with_extension("rows")).expect("rows");
+                RangeIndex::File(Arc::new(IndexFile::open(&RealDisk, &path).expect("an index file")))
+            }
+            RangeIndex::Memory(_) => index.clone(),
+        }
     }
 
     pub(crate) fn snapshot(&self, mode: Mode) -> Snapshot {
@@ -127,30 +168,6 @@ impl Fixture {
             options.mode,
         )
     }
-}
-
-/// Writes and opens a segment of all that `source` has.
-fn segment(
-    source: &mut dyn SegmentSource,
-    generation: u32,
-    cache: &Arc<PageCache>,
-    dir: &Path,
-) -> Arc<Segment> {
-    let name = SegmentName { first: source.first(), last: source.last(), generation };
-    let goes_on = || true;
-    // Several groups of rows, as in a segment that is a thousand times as long.
-    let settings =
-        WriteSettings { group_rows: 700, ..WriteSettings::new(WriteSettings::SEAL_LEVEL, &goes_on) };
-    let entry = write_segment(&RealDisk, dir, name, source, &settings).expect("room");
-    Arc::new(Segment::open(&RealDisk, dir, &entry, Arc::clone(cache)).expect("a segment"))
-}
-
-/// The index as it is when its log file is gone.
-fn without_rows(index: &RangeIndex, dir: &Path) -> RangeIndex {
-    let RangeIndex::File(file) = index else { return index.clone() };
-    let path = dir.join(file.name());
-    RealDisk.remove(&path.with_extension("rows")).expect("a rows file");
-    RangeIndex::File(Arc::new(IndexFile::open(&RealDisk, &path).expect("an index file")))
 }
 
 fn frames(shape: Shape) -> Vec<Frame> {

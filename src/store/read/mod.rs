@@ -14,9 +14,12 @@ mod page;
 mod reader;
 mod walk;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod model;
 
-pub(super) use page::page;
+pub(super) use page::{Reading, page};
+pub(super) use reader::Reader;
 
 use std::time::Duration;
 
@@ -82,8 +85,27 @@ pub struct Page {
     pub examined: u64,
     /// How they were found.
     pub plan: ScanPlan,
+    /// What was touched to find them.
+    pub work: Work,
     /// Positions that could not be read because their bytes are damaged (only with [`Mode::Read`](super::Mode)).
     pub damaged: u64,
+}
+
+/// What a page of a scan touched.
+///
+/// A stretch is what one index covers: in row form a log file or a part of one, in Parquet a segment or a part of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Stretches in row form that had candidates.
+    pub log_stretches: u64,
+    /// Segments that had candidates.
+    pub segments: u64,
+    /// Stretches that were passed over because their index has no such name, or no such time.
+    pub ruled_out: u64,
+    /// Pages of segments that were read, proved and decoded.
+    pub pages_decoded: u64,
+    /// Pages of segments that were found decoded.
+    pub pages_cached: u64,
 }
 
 /// How a scan finds its candidates.

@@ -10,7 +10,7 @@ use super::{Order, Page, Scan, ScanLimits};
 use crate::ErrorKind;
 use crate::event::{EntityId, Event, EventId, Filter, IdempotencyKey, NamePattern, Position, Timestamp};
 use crate::store::Mode;
-use crate::store::index::fixture::{Fixture, Shape};
+use crate::store::index::fixture::{Cold, Fixture, Shape};
 use crate::store::index::{MemoryIndex, RangeIndex};
 use crate::store::snapshot::Snapshot;
 use crate::store::view::{Range, View};
@@ -20,6 +20,19 @@ fn shapes() -> impl Strategy<Value = Shape> {
         .prop_map(|(seed, frames, frame_events_max, entities, types, index_frames, log_indexes, files)| {
             Shape { seed, frames, frame_events_max, entities, types, index_frames, log_indexes, files }
         })
+}
+
+fn colds() -> impl Strategy<Value = Cold> {
+    let pages = prop_oneof![Just(0_u64), Just(20_000), Just(1 << 20)];
+    (1_usize..30, 1_usize..4, 1_u32..1_500, any::<bool>(), pages).prop_map(
+        |(logs, segment_logs, group_rows, anew, page_cache_bytes_max)| Cold {
+            logs,
+            segment_logs,
+            group_rows: group_rows.max(20),
+            anew,
+            page_cache_bytes_max,
+        },
+    )
 }
 
 fn entities() -> impl Strategy<Value = Option<NamePattern>> {
@@ -91,7 +104,10 @@ fn check_scan(snapshot: &Snapshot, events: &[Event], scan: &Scan, limits: &ScanL
     let mut found = Vec::new();
     let mut rest = scan.clone();
     loop {
-        let page = snapshot.scan(&rest, limits).expect("a page");
+        // Whoever reads everything once gets the same.
+        let page =
+            if found.len() % 2 == 0 { snapshot.scan(&rest, limits) } else { snapshot.replay(&rest, limits) };
+        let page = page.expect("a page");
         check_page(&page, limits);
         let behind = |event: &Event| match (page.scanned_to, rest.order) {
             (Some(to), Order::Ascending) => event.position <= to,
@@ -146,6 +162,16 @@ fn check_look_ups(snapshot: &Snapshot, fixture: &Fixture, events: &[Event]) {
         let cut = snapshot.position_known_at(event.recorded_at).expect("a read");
         assert_eq!(cut, known.map_or(Position::ZERO, |event| event.position));
     }
+    for event in fixture.events.iter().step_by(97).filter(|event| event.position <= head) {
+        let frame = snapshot.frame_of(event.position).expect("a frame");
+        let of_frame = || fixture.events.iter().filter(|other| other.recorded_at == event.recorded_at);
+        let ends =
+            of_frame().next().zip(of_frame().last()).map(|(first, last)| (first.position, last.position));
+        assert_eq!(Some((frame.first, frame.last)), ends);
+        let key =
+            fixture.calls.iter().find(|(_, first)| *first == frame.first).map(|(key, _)| key.to_string());
+        assert_eq!((frame.recorded_at, frame.attrs.key), (event.recorded_at, key));
+    }
     for (key, first) in &fixture.calls {
         let expected = (*first <= head).then_some(*first);
         assert_eq!(snapshot.call(key).expect("a read"), expected);
@@ -182,6 +208,21 @@ fn check_stats(snapshot: &Snapshot, events: &[Event]) {
     }
 }
 
+/// Asks everything of a branch and of a part of it.
+fn check_all(fixture: &Fixture, cut: u64, scans: &[(Scan, ScanLimits)]) {
+    let whole = fixture.snapshot(Mode::Write);
+    let cut = whole.up_to(Position::new(cut));
+    // The cut comes first so that the whole meets heads in the cache that have moved on, and the other way round.
+    for snapshot in [cut.clone(), whole, cut] {
+        let inside = fixture.events.partition_point(|event| event.position <= snapshot.head());
+        let events = &fixture.events[..inside];
+        check_look_ups(&snapshot, fixture, events);
+        for (scan, limits) in scans {
+            check_scan(&snapshot, events, scan, limits);
+        }
+    }
+}
+
 /// Pages that end by the clock after each 256 candidates, and times that touch the ends of blocks.
 #[test]
 fn the_edges_of_pages_and_of_time_blocks_lose_nothing() {
@@ -195,12 +236,14 @@ fn the_edges_of_pages_and_of_time_blocks_lose_nothing() {
         log_indexes: 1,
         files: true,
     };
-    for sealed in [0, 1] {
-        pages_and_blocks(&Fixture::new(shape).sealed(sealed, false));
-    }
+    let mut fixture = Fixture::new(shape);
+    check_edges(&fixture);
+    let cold = Cold { logs: 1, segment_logs: 1, group_rows: 700, anew: false, page_cache_bytes_max: 1 << 20 };
+    fixture.freeze(cold);
+    check_edges(&fixture);
 }
 
-fn pages_and_blocks(fixture: &Fixture) {
+fn check_edges(fixture: &Fixture) {
     let snapshot = fixture.snapshot(Mode::Write);
     let kind = |name: &str| Some(NamePattern::Exact(name.to_owned()));
     let mut filters = vec![
@@ -257,21 +300,13 @@ proptest! {
     #[test]
     fn a_snapshot_answers_as_a_plain_list(
         shape in shapes(),
-        (sealed, merged) in (0_usize..6, any::<bool>()),
+        cold in colds(),
         cut in 0_u64..2_500,
         scans in prop::collection::vec((scans(), limits()), 12),
     ) {
-        let fixture = Fixture::new(shape).sealed(sealed, merged);
-        let whole = fixture.snapshot(Mode::Write);
-        let cut = whole.up_to(Position::new(cut));
-        // The cut comes first so that the whole meets heads in the cache that have moved on, and the other way round.
-        for snapshot in [cut.clone(), whole, cut] {
-            let inside = fixture.events.partition_point(|event| event.position <= snapshot.head());
-            let events = &fixture.events[..inside];
-            check_look_ups(&snapshot, &fixture, events);
-            for (scan, limits) in &scans {
-                check_scan(&snapshot, events, scan, limits);
-            }
-        }
+        let mut fixture = Fixture::new(shape);
+        check_all(&fixture, cut, &scans);
+        fixture.freeze(cold);
+        check_all(&fixture, cut, &scans);
     }
 }

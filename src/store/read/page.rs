@@ -7,17 +7,43 @@ use crate::event::{Event, Json};
 use crate::store::options::Mode;
 use crate::store::snapshot::Snapshot;
 
+/// What the reader of a page is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// These events, and perhaps the same again: decoded pages of segments are kept.
+    Some,
+    /// All of it, once: the pages that others look up again and again stay where they are.
+    Once,
+}
+
+/// The most events of a page that somebody looks at, rather than reads everything through: 1,024.
+const LOOKED_AT_MAX: usize = 1_024;
+
 /// One page of a scan.
-pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
-    let started = snapshot.clock().elapsed();
+pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits, reading: Reading) -> Result<Page> {
     let narrowed = scan.filter.narrowed().map(|filter| Scan { filter, ..scan.clone() });
     let scan = narrowed.as_ref().unwrap_or(scan);
-    let mut walk = Walk::new(snapshot, scan)?;
+    let reading = if limits.events_max > LOOKED_AT_MAX { Reading::Once } else { reading };
+    let mut walk = Walk::new(snapshot, scan, reading)?;
     let mut page = Page::default();
     if walk.is_empty() {
         page.complete = true;
-        return Ok(page);
+    } else {
+        fill(&mut page, &mut walk, snapshot, scan, limits)?;
     }
+    page.work = walk.leave(page.scanned_to);
+    Ok(page)
+}
+
+/// Reads until a limit is met or nothing is left.
+fn fill(
+    page: &mut Page,
+    walk: &mut Walk<'_>,
+    snapshot: &Snapshot,
+    scan: &Scan,
+    limits: &ScanLimits,
+) -> Result<()> {
+    let started = snapshot.clock().elapsed();
     let mut bytes = 0;
     while let Some(range) = walk.next()? {
         page.plan = walk.plan.unwrap_or_default();
@@ -26,14 +52,14 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
         walk.prefetch(room);
         for at in 0..walk.rows.len() {
             if page.events.len() >= limits.events_max.max(1) || page.examined >= limits.examined_max.max(1) {
-                return Ok(page);
+                return Ok(());
             }
             page.examined += 1;
             match walk.read(at) {
                 Ok(Some(event)) if scan.filter.matches(&event) => {
                     bytes += size(&event);
                     if bytes > limits.bytes_max && !page.events.is_empty() {
-                        return Ok(page);
+                        return Ok(());
                     }
                     page.events.push(event);
                 }
@@ -48,12 +74,12 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits) -> Res
         page.scanned_to = walk.decided();
         if snapshot.clock().elapsed().saturating_sub(started) >= limits.time_max {
             page.complete = page.scanned_to == Some(walk.end());
-            return Ok(page);
+            return Ok(());
         }
     }
     page.complete = true;
     page.scanned_to = Some(walk.end());
-    Ok(page)
+    Ok(())
 }
 
 fn size(event: &Event) -> usize {

@@ -3,20 +3,20 @@
 //! **Invariant:** what a name or a time rules out is not read further; everything else is for the filter to decide.
 
 use crate::error::Result;
-use crate::event::{Event, Filter, NamePattern};
+use crate::event::{Event, Filter, NamePattern, Position, Timestamp};
 use crate::store::log::{LogFile, Record};
-use crate::store::segment::{Cursor, Segment};
+use crate::store::segment::{Cursor, PagesRead, Segment};
 use crate::store::view::{Range, Rows};
 
-/// Reads rows of one stretch.
-pub(super) enum Reader<'a> {
+/// Reads rows of one stretch; neighbouring rows of a segment cost little.
+pub(crate) enum Reader<'a> {
     Log { range: &'a Range, log: &'a LogFile, offsets: Vec<u32> },
     Segment { range: &'a Range, segment: &'a Segment, cursor: Box<Cursor<'a>> },
     Lost { range: &'a Range, file: &'a str },
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(range: &'a Range) -> Self {
+    pub(crate) fn new(range: &'a Range) -> Self {
         match &range.rows {
             Rows::Log(log) => Self::Log { range, log, offsets: Vec::new() },
             Rows::Segment(segment) => Self::Segment { range, segment, cursor: Box::new(segment.cursor()) },
@@ -52,6 +52,54 @@ impl<'a> Reader<'a> {
                 cursor.candidate(range.segment_row(segment, row), filter)
             }
             Self::Lost { range, file } => Err(range.missing(file, row)),
+        }
+    }
+
+    /// When the event of a row happened.
+    ///
+    /// # Errors
+    /// `Corrupt` when its bytes are not what was written.
+    pub(crate) fn timestamp(&mut self, row: u32) -> Result<Timestamp> {
+        match self {
+            Self::Segment { range, segment, cursor } => cursor.timestamp(range.segment_row(segment, row)),
+            Self::Log { range, .. } | Self::Lost { range, .. } => {
+                range.event(row).map(|event| event.timestamp)
+            }
+        }
+    }
+
+    /// When the frame of a row was committed.
+    ///
+    /// # Errors
+    /// `Corrupt` when its bytes are not what was written.
+    pub(crate) fn recorded_at(&mut self, row: u32) -> Result<Timestamp> {
+        match self {
+            Self::Segment { range, segment, cursor } => cursor.recorded_at(range.segment_row(segment, row)),
+            Self::Log { range, .. } | Self::Lost { range, .. } => range.recorded_at(row),
+        }
+    }
+
+    /// Says whether the pages that it decodes from here on are kept for other readers.
+    pub(super) fn keep(&mut self, keeps: bool) {
+        if let Self::Segment { cursor, .. } = self {
+            cursor.keep(keeps);
+        }
+    }
+
+    /// Leaves the pages in which `next` lies to whoever goes on from there.
+    pub(super) fn leave(&mut self, next: Position) {
+        if let Self::Segment { segment, cursor, .. } = self
+            && (segment.first()..=segment.last()).contains(&next)
+        {
+            cursor.leave(segment.row_of(next));
+        }
+    }
+
+    /// How many pages of the segment were needed so far.
+    pub(crate) fn pages(&self) -> PagesRead {
+        match self {
+            Self::Segment { cursor, .. } => cursor.pages(),
+            Self::Log { .. } | Self::Lost { .. } => PagesRead::default(),
         }
     }
 }

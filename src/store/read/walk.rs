@@ -3,14 +3,20 @@
 use std::vec::IntoIter;
 
 use super::candidates::Candidates;
+use super::page::Reading;
 use super::reader::Reader;
-use super::{Order, Scan, ScanPlan};
+use super::{Order, Scan, ScanPlan, Work};
 use crate::error::{ErrorKind, Result};
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, Text, Version};
 use crate::store::index::{EntityKey, Postings, Span};
 use crate::store::options::Mode;
+use crate::store::segment::Segment;
 use crate::store::snapshot::Snapshot;
 use crate::store::view::Range;
+
+/// The most candidates whose pages are kept for other readers: 8,192. Who reads on reads everything, and would push out
+/// what others look up.
+const KEPT_ROWS_MAX: usize = 8_192;
 
 /// A scan under way.
 pub(super) struct Walk<'a> {
@@ -21,6 +27,12 @@ pub(super) struct Walk<'a> {
     high: Position,
     stops: IntoIter<Stop<'a>>,
     current: Option<Current<'a>>,
+    reading: Reading,
+    /// How many candidates there were so far.
+    taken: usize,
+    /// The last segment that had candidates.
+    segment: Option<&'a Segment>,
+    work: Work,
     /// How the first stretch that gave candidates was read.
     pub(super) plan: Option<ScanPlan>,
     /// The candidates.
@@ -38,13 +50,21 @@ struct Current<'a> {
     span: Span,
     candidates: Candidates,
     reader: Reader<'a>,
+    has_candidates: bool,
+}
+
+/// The stretches to read, and how many others were asked and have nothing.
+#[derive(Default)]
+struct Stops<'a> {
+    stops: Vec<Stop<'a>>,
+    ruled_out: u64,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scan: &'a Scan) -> Result<Self> {
+    pub(super) fn new(snapshot: &'a Snapshot, scan: &'a Scan, reading: Reading) -> Result<Self> {
         let low = scan.after.next();
         let high = scan.before.map_or(Position::MAX, Position::previous).min(snapshot.head());
-        let mut stops = match stops(snapshot, &scan.filter, low, high) {
+        let Stops { mut stops, ruled_out } = match stops(snapshot, &scan.filter, low, high) {
             Err(error) if error.kind() == ErrorKind::Corrupt && snapshot.mode() == Mode::Read => {
                 every_stop(snapshot, low, high)
             }
@@ -61,6 +81,10 @@ impl<'a> Walk<'a> {
             high,
             stops: stops.into_iter(),
             current: None,
+            reading,
+            taken: 0,
+            segment: None,
+            work: Work { ruled_out, ..Work::default() },
             plan: None,
             rows: Vec::new(),
         })
@@ -87,14 +111,61 @@ impl<'a> Walk<'a> {
                 && current.candidates.next(&mut self.rows)?
             {
                 current.reader.take(&self.rows);
+                let range = current.range;
                 if !self.rows.is_empty() {
-                    self.plan.get_or_insert(current.candidates.plan);
+                    self.note();
                 }
-                return Ok(Some(current.range));
+                return Ok(Some(range));
             }
+            self.end_stretch();
             let Some(stop) = self.stops.next() else { return Ok(None) };
             self.current = Some(self.enter(&stop)?);
         }
+    }
+
+    /// Notes that the present stretch has candidates.
+    fn note(&mut self) {
+        let Some(current) = &mut self.current else { return };
+        self.plan.get_or_insert(current.candidates.plan);
+        self.taken += self.rows.len();
+        current.reader.keep(self.reading == Reading::Some && self.taken <= KEPT_ROWS_MAX);
+        if std::mem::replace(&mut current.has_candidates, true) {
+            return;
+        }
+        match current.range.segment() {
+            None => self.work.log_stretches += 1,
+            Some(segment) if self.segment.is_some_and(|last| std::ptr::eq(last, segment.as_ref())) => {}
+            Some(segment) => {
+                self.work.segments += 1;
+                self.segment = Some(segment);
+            }
+        }
+    }
+
+    /// Adds up what the stretch cost that was read to its end.
+    fn end_stretch(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.work.ruled_out += u64::from(!current.has_candidates);
+            self.count_pages(&current);
+        }
+    }
+
+    fn count_pages(&mut self, current: &Current<'a>) {
+        let read = current.reader.pages();
+        self.work.pages_decoded += read.decoded;
+        self.work.pages_cached += read.cached;
+    }
+
+    /// Ends the walk behind `scanned_to`; gives what it touched.
+    pub(super) fn leave(mut self, scanned_to: Option<Position>) -> Work {
+        if let Some(mut current) = self.current.take() {
+            self.count_pages(&current);
+            if let Some(to) = scanned_to {
+                let next = if self.order == Order::Ascending { to.next() } else { to.previous() };
+                current.reader.leave(next);
+            }
+        }
+        self.work
     }
 
     /// Gets the first `count` candidates on their way; worth it before they are read one after the other.
@@ -120,7 +191,13 @@ impl<'a> Walk<'a> {
         };
         let candidates =
             Candidates::bind(index, self.filter, stop.entity.as_ref(), span, self.order, self.mode)?;
-        Ok(Current { range: stop.range, span, candidates, reader: Reader::new(stop.range) })
+        Ok(Current {
+            range: stop.range,
+            span,
+            candidates,
+            reader: Reader::new(stop.range),
+            has_candidates: false,
+        })
     }
 
     /// The position through which all is decided, once the present candidates are.
@@ -137,22 +214,18 @@ impl<'a> Walk<'a> {
 }
 
 /// The stretches to read, newest first.
-fn stops<'a>(
-    snapshot: &'a Snapshot,
-    filter: &Filter,
-    low: Position,
-    high: Position,
-) -> Result<Vec<Stop<'a>>> {
+fn stops<'a>(snapshot: &'a Snapshot, filter: &Filter, low: Position, high: Position) -> Result<Stops<'a>> {
     match &filter.entity_id {
         Some(NamePattern::Exact(entity)) if low <= high => entity_stops(snapshot, entity, low, high),
         _ => Ok(every_stop(snapshot, low, high)),
     }
 }
 
-fn every_stop(snapshot: &Snapshot, low: Position, high: Position) -> Vec<Stop<'_>> {
+fn every_stop(snapshot: &Snapshot, low: Position, high: Position) -> Stops<'_> {
     let meets = |range: &&Range| low <= high && range.index.first() <= high && range.index.last() >= low;
     let ranges = snapshot.ranges().iter().rev().map(AsRef::as_ref);
-    ranges.filter(meets).map(|range| Stop { range, entity: None }).collect()
+    let stops = ranges.filter(meets).map(|range| Stop { range, entity: None }).collect();
+    Stops { stops, ruled_out: 0 }
 }
 
 /// The stretches that hold an entity: from the one with its head down to the one with its version 1, no other.
@@ -161,11 +234,11 @@ fn entity_stops<'a>(
     entity: &str,
     low: Position,
     high: Position,
-) -> Result<Vec<Stop<'a>>> {
+) -> Result<Stops<'a>> {
+    let mut found = Stops::default();
     let head = snapshot.entity_head(&EntityId::trusted(Text::from(entity)))?;
-    let Some(head) = head.filter(|head| head.position >= low) else { return Ok(Vec::new()) };
+    let Some(head) = head.filter(|head| head.position >= low) else { return Ok(found) };
     let key = EntityKey::new(entity);
-    let mut stops = Vec::new();
     for range in snapshot.ranges().iter().rev().map(AsRef::as_ref) {
         if range.index.first() > head.position {
             continue;
@@ -173,15 +246,18 @@ fn entity_stops<'a>(
         if range.index.last() < low {
             break;
         }
-        if let Some(postings) = range.index.entity(key)? {
-            let is_oldest = postings.first_version == Version::ZERO.next();
-            if range.index.first() <= high {
-                stops.push(Stop { range, entity: Some(postings) });
+        match range.index.entity(key)? {
+            Some(postings) => {
+                let is_oldest = postings.first_version == Version::ZERO.next();
+                if range.index.first() <= high {
+                    found.stops.push(Stop { range, entity: Some(postings) });
+                }
+                if is_oldest {
+                    break;
+                }
             }
-            if is_oldest {
-                break;
-            }
+            None => found.ruled_out += 1,
         }
     }
-    Ok(stops)
+    Ok(found)
 }

@@ -36,6 +36,8 @@ pub(crate) struct Cursor<'a> {
 }
 
 struct Current {
+    /// Its number among all pages of the segment.
+    number: u32,
     first_row: u32,
     end_row: u32,
     page: Arc<Page>,
@@ -49,6 +51,32 @@ impl<'a> Cursor<'a> {
     /// How many pages were needed so far.
     pub(crate) fn pages(&self) -> PagesRead {
         self.read
+    }
+
+    /// Says whether the pages that it decodes from here on are kept for other readers.
+    pub(crate) fn keep(&mut self, keeps: bool) {
+        self.keeps = keeps;
+    }
+
+    /// Leaves the pages in which `next` lies to whoever goes on from there.
+    pub(crate) fn leave(&mut self, next: u32) {
+        if self.keeps {
+            return;
+        }
+        let columns = Column::ALL.into_iter().zip(&self.current);
+        for (column, current) in columns.filter_map(|(column, current)| Some((column, current.as_ref()?))) {
+            if (current.first_row..current.end_row).contains(&next) {
+                self.segment.keep(column, current.number, &current.page);
+            }
+        }
+    }
+
+    /// When the event of a row happened.
+    ///
+    /// # Errors
+    /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
+    pub(crate) fn timestamp(&mut self, row: u32) -> Result<Timestamp> {
+        self.number(Column::Timestamp, row).map(Timestamp::from_micros)
     }
 
     /// When the event of a row was recorded.
@@ -100,7 +128,7 @@ impl<'a> Cursor<'a> {
         Ok(Event {
             position,
             version: Version::new(self.number(Column::Version, row)?.cast_unsigned()),
-            timestamp: Timestamp::from_micros(self.number(Column::Timestamp, row)?),
+            timestamp: self.timestamp(row)?,
             recorded_at,
             event_id,
             entity_id: EntityId::trusted(self.text(Column::EntityId, row)?),
@@ -117,7 +145,7 @@ impl<'a> Cursor<'a> {
     /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
     pub(crate) fn candidate(&mut self, row: u32, filter: &Filter) -> Result<Option<Event>> {
         if filter.since.is_some() || filter.until.is_some() || filter.as_of.is_some() {
-            let timestamp = Timestamp::from_micros(self.number(Column::Timestamp, row)?);
+            let timestamp = self.timestamp(row)?;
             let is_in_time = filter.since.is_none_or(|since| timestamp >= since)
                 && filter.until.is_none_or(|until| timestamp < until)
                 && filter.as_of.is_none_or(|as_of| timestamp <= as_of);
@@ -231,7 +259,12 @@ impl<'a> Cursor<'a> {
         self.read.cached += u64::from(was_cached);
         self.read.decoded += u64::from(!was_cached);
         if let Some(current) = self.current.get_mut(column.index()) {
-            *current = Some(Current { first_row: found.first_row, end_row: found.end_row, page });
+            *current = Some(Current {
+                number: found.page,
+                first_row: found.first_row,
+                end_row: found.end_row,
+                page,
+            });
         }
         Ok(())
     }

@@ -241,9 +241,15 @@ impl Segment {
         let page = decode(column, rows, bytes, dictionary.as_ref(), zstd);
         let page = Arc::new(page.ok_or_else(|| self.damaged(found.offset, self.positions(found)))?);
         if keeps {
-            self.cache.put(key, &page);
+            self.keep(column, found.page, &page);
         }
         Ok((page, false))
+    }
+
+    /// Keeps a decoded page for other readers.
+    pub(super) fn keep(&self, column: Column, number: u32, page: &Arc<Page>) {
+        let key = PageKey { segment: self.number, column: column.index() as u8, page: number };
+        self.cache.put(key, page);
     }
 
     /// The dictionary of a page's column in its group of rows, where there is one.

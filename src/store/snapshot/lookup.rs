@@ -10,6 +10,7 @@ use crate::event::{EntityId, Event, EventId, IdempotencyKey, Position, Text, Tim
 use crate::store::index::{hash_of, hash_of_id};
 use crate::store::log::generated_position;
 use crate::store::options::Mode;
+use crate::store::read::Reader;
 use crate::store::view::{CallFrame, Range};
 
 pub(super) fn event(snapshot: &Snapshot, position: Position) -> Result<Option<Event>> {
@@ -86,10 +87,11 @@ pub(super) fn position_known_at(snapshot: &Snapshot, time: Timestamp) -> Result<
         return Ok(last);
     }
     index.prove_rows()?;
+    let mut reader = Reader::new(range);
     let (mut low, mut high) = (0, index.row_of(last).saturating_add(1));
     while high - low > 1 {
         let middle = low.midpoint(high);
-        match recorded_before(snapshot, range, low, middle)? {
+        match recorded_before(snapshot, &mut reader, low, middle)? {
             Some((row, recorded_at)) if recorded_at > time => high = row,
             _ => low = middle,
         }
@@ -100,12 +102,12 @@ pub(super) fn position_known_at(snapshot: &Snapshot, time: Timestamp) -> Result<
 /// The last readable row in `(low, row]`, and when it was recorded.
 fn recorded_before(
     snapshot: &Snapshot,
-    range: &Range,
+    reader: &mut Reader<'_>,
     low: u32,
     row: u32,
 ) -> Result<Option<(u32, Timestamp)>> {
     for row in (low + 1..=row).rev() {
-        if let Some(recorded_at) = readable(snapshot, range.recorded_at(row))? {
+        if let Some(recorded_at) = readable(snapshot, reader.recorded_at(row))? {
             return Ok(Some((row, recorded_at)));
         }
     }

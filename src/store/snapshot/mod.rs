@@ -10,12 +10,12 @@ mod stats;
 
 use std::sync::Arc;
 
-pub use stats::{StoreStats, TypeCount};
+pub use stats::{SegmentStats, StoreStats, TypeCount};
 
 use super::index::HeadCache;
 use super::log::generated_id;
 use super::options::Mode;
-use super::read::{Page, Scan, ScanLimits, page};
+use super::read::{Page, Reading, Scan, ScanLimits, page};
 use super::view::{CallFrame, Range, View};
 use crate::clock::Clock;
 use crate::error::Result;
@@ -121,7 +121,12 @@ impl Snapshot {
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written and the mode is [`Mode::Write`].
     pub fn scan(&self, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
-        page(self, scan, limits)
+        page(self, scan, limits, Reading::Some)
+    }
+
+    /// The same for a reader that goes through everything once: it leaves the decoded pages of others alone.
+    pub(crate) fn replay(&self, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
+        page(self, scan, limits, Reading::Once)
     }
 
     /// How many events match, when the indexes alone can tell: for no condition, one entity, or one event type.

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::event::{EventType, Filter, NamePattern, Position, Text, Timestamp};
 use crate::store::index::{RangeIndex, TIME_BLOCK};
 use crate::store::log::LogFile;
+use crate::store::read::Reader;
+use crate::store::segment::Segment;
 use crate::store::view::Range;
 
 /// An event type and how often it occurs.
@@ -34,8 +36,23 @@ pub struct StoreStats {
     pub last_recorded_at: Option<Timestamp>,
     /// Bytes of log in use.
     pub log_bytes: u64,
+    /// What lies in segments.
+    pub segments: SegmentStats,
     /// Bytes of index files.
     pub index_bytes: u64,
+}
+
+/// What a branch holds in Parquet, its hot log apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SegmentStats {
+    /// Segments.
+    pub count: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Events in them whose payload and metadata retention has emptied.
+    pub emptied: u64,
 }
 
 pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
@@ -65,6 +82,7 @@ pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
     stats.time_range = times;
     stats.last_recorded_at = last_recorded_at(snapshot);
     stats.log_bytes = log_bytes(snapshot);
+    stats.segments = segments(snapshot);
     Ok(stats)
 }
 
@@ -127,9 +145,10 @@ fn times_of(range: &Range, head: Position) -> Result<Option<(Timestamp, Timestam
         .filter(|block| block.0 <= block.1)
         .copied()
         .fold(None, |all, block| join(all, Some(block)));
+    let mut reader = Reader::new(range);
     for row in whole..rows {
         if !index.is_damaged(row) {
-            let timestamp = range.event(row)?.timestamp;
+            let timestamp = reader.timestamp(row)?;
             times = join(times, Some((timestamp, timestamp)));
         }
     }
@@ -160,6 +179,24 @@ fn log_bytes(snapshot: &Snapshot) -> u64 {
         is_newest.then(|| end_in(range, log, snapshot.head))
     };
     ranges.iter().enumerate().filter_map(newest_of_log).sum()
+}
+
+/// The segments in view; several stretches of one follow each other.
+fn segments(snapshot: &Snapshot) -> SegmentStats {
+    let mut stats = SegmentStats::default();
+    let mut before: Option<&Segment> = None;
+    for segment in snapshot.ranges().iter().filter_map(|range| range.segment()) {
+        if before.is_some_and(|before| std::ptr::eq(before, segment.as_ref())) {
+            continue;
+        }
+        let entry = segment.entry();
+        stats.count += 1;
+        stats.bytes += entry.parquet_bytes + entry.envelope_bytes;
+        stats.events += entry.last().min(snapshot.head).get() + 1 - entry.first;
+        stats.emptied += entry.emptied;
+        before = Some(segment);
+    }
+    stats
 }
 
 fn end_in(range: &Range, log: &LogFile, head: Position) -> u64 {
