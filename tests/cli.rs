@@ -162,6 +162,29 @@ fn a_page_says_how_to_go_on_and_a_cursor_shows_one() {
 }
 
 #[test]
+fn a_query_explains_how_each_page_was_found() {
+    let dir = dir();
+    fs::write(dir.path().join("x.jsonl"), lines(7)).expect("written");
+    check(dir.path(), &["import", "x.jsonl"], 0);
+    let explained = |arguments: &[&str]| {
+        let output = run(dir.path(), &[&["query", "--entity", "order-3"], arguments].concat());
+        assert!(output.status.success());
+        text(&output.stderr)
+    };
+    assert!(!explained(&[]).contains("explain"));
+    for format in ["table", "jsonl", "csv"] {
+        let err = explained(&["--explain", "--format", format]);
+        assert!(
+            err.starts_with("explain: plan = index of one entity, examined = 1, log_stretches = 1, us = "),
+            "{err}"
+        );
+    }
+    let answer = check(dir.path(), &["query", "--explain", "--format", "json"], 0);
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["explain"]["examined"], 7);
+}
+
+#[test]
 fn a_query_as_csv_can_be_imported() {
     let dir = dir();
     fs::write(dir.path().join("x.jsonl"), lines(70)).expect("written");

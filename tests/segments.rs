@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use allsource::event::{Filter, NamePattern};
 use allsource::store::disk::RealDisk;
-use allsource::store::{Durability, Mode, Options, Store};
+use allsource::store::{Durability, Mode, Options, SegmentStats, Store};
 
 use crate::machines::faulty_disk::FaultyDisk;
 use crate::machines::ledger::read_all;
@@ -40,6 +40,7 @@ fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
     let store = Store::open(&dir, Options { hot_window_bytes: u64::MAX, ..options.clone() }).expect("opens");
     let before = read_all(&store.snapshot(), &Filter::default()).expect("readable");
     let stats = store.snapshot().stats().expect("stats");
+    assert_eq!(stats.segments, SegmentStats::default());
     store.close().expect("closes");
 
     let store = Store::open(&dir, options.clone()).expect("opens");
@@ -47,6 +48,11 @@ fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
     let check = |store: &Store| {
         assert_eq!(read_all(&store.snapshot(), &Filter::default()).expect("readable"), before);
         assert_eq!(store.snapshot().stats().expect("stats").event_types, stats.event_types);
+        let found = store.snapshot().stats().expect("stats");
+        let cold = found.segments;
+        assert!(cold.count > 1 && cold.bytes > 0 && cold.emptied == 0, "{cold:?}");
+        assert_eq!((cold.events, found.events), (before.len() as u64, stats.events));
+        assert!(found.log_bytes < stats.log_bytes);
         assert_eq!(store.verify().damage, Vec::new());
         let matching = |filter: Filter| {
             let found = read_all(&store.snapshot(), &filter).expect("readable");

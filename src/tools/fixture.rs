@@ -78,6 +78,18 @@ impl Shop {
         Self { engine, caller, clock, dir }
     }
 
+    /// The same store, all of it in segments.
+    pub(crate) fn in_segments(self) -> Self {
+        let Self { engine, caller, clock, dir } = self;
+        drop(engine);
+        let options = Options { hot_window_bytes: 0, clock: clock.clone(), ..Options::default() };
+        let store = Store::open(dir.path(), options).expect("a store");
+        store.compact().expect("room");
+        store.close().expect("closes");
+        let engine = open(&dir, &clock);
+        Self { engine, caller, clock, dir }
+    }
+
     /// The same store, opened for reading after a byte of the only place that holds `text` was changed.
     pub(crate) fn damaged(self, text: &[u8]) -> Self {
         let Self { engine, caller, clock, dir } = self;

@@ -472,9 +472,8 @@ mod tests {
     #[test]
     fn an_answer_explains_what_it_touched_and_is_silent_about_the_rest() {
         let shop = Shop::with_orders();
-        let explained = |arguments: Value| shop.ask("query_events", &arguments)["explain"].clone();
         let check = |arguments: Value, expected: Value| {
-            let mut explained = explained(arguments);
+            let mut explained = shop.ask("query_events", &arguments)["explain"].clone();
             let us = explained.as_object_mut().expect("an object").shift_remove("us");
             assert!(us.is_some_and(|us| us.is_u64()));
             assert_eq!(explained, expected);
@@ -487,6 +486,15 @@ mod tests {
         let never = json!({"event_type": "order.lost", "explain": true});
         let all = "every position in range, skipping blocks by time";
         check(never, json!({"plan": all, "examined": 0, "ruled_out": 1}));
+
+        let shop = shop.in_segments();
+        let asked = json!({"entity_id": "order-4", "explain": true});
+        let first = shop.ask("query_events", &asked)["explain"].clone();
+        assert_eq!((&first["segments"], &first["examined"]), (&json!(1), &json!(3)), "{first}");
+        let decoded = first["pages_decoded"].as_u64().expect("pages");
+        assert!(decoded <= 7 && first.get("log_stretches").is_none(), "{first}");
+        let again = shop.ask("query_events", &asked)["explain"].clone();
+        assert_eq!((again["pages_cached"].as_u64(), again.get("pages_decoded")), (Some(decoded), None));
     }
 
     #[test]

@@ -446,7 +446,32 @@ mod tests {
 
     #[test]
     fn the_overview_is_small() {
-        let answer = Shop::with_orders().ask("quick_stats", &json!({}));
-        assert!(tokens_of(&answer) <= 260, "{} {answer}", tokens_of(&answer));
+        for shop in [Shop::with_orders(), Shop::with_orders().in_segments()] {
+            let answer = shop.ask("quick_stats", &json!({}));
+            assert!(tokens_of(&answer) <= 280, "{} {answer}", tokens_of(&answer));
+        }
+    }
+
+    #[test]
+    fn where_the_bytes_lie_is_told_once_some_lie_in_segments() {
+        let asked = json!({"metrics": ["counts", "indexes"]});
+        let shop = Shop::with_orders();
+        let hot = shop.ask("quick_stats", &asked);
+        assert_eq!((hot["counts"].get("bytes"), hot["indexes"].get("segments")), (None, None));
+        let shop = shop.in_segments();
+        let cold = shop.ask("quick_stats", &asked);
+        let bytes = &cold["counts"]["bytes"];
+        assert_eq!(
+            cold["indexes"]["segments"],
+            json!({"count": 1, "bytes": bytes["parquet"], "events": 270})
+        );
+        assert_eq!(
+            (&bytes["log"], &bytes["index"]),
+            (&cold["indexes"]["log_bytes"], &cold["indexes"]["index_bytes"])
+        );
+        assert_eq!(cold["counts"]["events"], 270);
+        assert!(cold["counts"].get("emptied").is_none());
+        let filtered = shop.ask("quick_stats", &json!({"event_type": "order.paid", "metrics": ["counts"]}));
+        assert_eq!(filtered["counts"], json!({"events": 90, "entities": 90, "types": 1}));
     }
 }
