@@ -1,5 +1,6 @@
 //! Decoded pages, shared by all segments of a store.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +13,10 @@ use super::page::Page;
 
 /// The most idle decompressors that are kept: 8, of about 150 KiB each.
 const DECOMPRESSORS_MAX: usize = 8;
+/// The most pages that are kept for those who read everything, in parts: 32.
+const HALF_READ_MAX: usize = 32;
+/// The largest of these: 64 KiB.
+const HALF_READ_BYTES_MAX: usize = 64 << 10;
 /// What a page is expected to take, so that the cache makes room for as many: 16 KiB.
 const PAGE_BYTES_EXPECTED: u64 = 16 << 10;
 
@@ -27,6 +32,8 @@ pub(super) struct PageKey {
 /// Decoded pages, at most `bytes_max` of them ([`Options::page_cache_bytes_max`](super::super::Options)).
 pub(crate) struct PageCache {
     pages: Option<Cache<PageKey, Arc<Page>, Weigh>>,
+    /// Where those who read everything, in parts, stopped; what they read must not push out what others look up.
+    half_read: Mutex<VecDeque<(PageKey, Arc<Page>)>>,
     decompressors: Mutex<Vec<Decompressor<'static>>>,
     segments: AtomicU64,
 }
@@ -46,6 +53,7 @@ impl PageCache {
         let items = usize::try_from(bytes_max / PAGE_BYTES_EXPECTED).unwrap_or(usize::MAX).max(16);
         Self {
             pages: (bytes_max > 0).then(|| Cache::with_weighter(items, bytes_max, Weigh)),
+            half_read: Mutex::default(),
             decompressors: Mutex::new(Vec::new()),
             segments: AtomicU64::new(0),
         }
@@ -64,6 +72,25 @@ impl PageCache {
         if let Some(pages) = &self.pages {
             pages.insert(key, Arc::clone(page));
         }
+    }
+
+    /// Takes the page that somebody who reads everything stopped in.
+    pub(super) fn take_half_read(&self, key: PageKey) -> Option<Arc<Page>> {
+        let mut half_read = self.half_read.lock();
+        let at = half_read.iter().position(|(left, _)| *left == key)?;
+        half_read.remove(at).map(|(_, page)| page)
+    }
+
+    /// Leaves a page to whoever goes on there.
+    pub(super) fn put_half_read(&self, key: PageKey, page: &Arc<Page>) {
+        if self.pages.is_none() || page.weight() > HALF_READ_BYTES_MAX {
+            return;
+        }
+        let mut half_read = self.half_read.lock();
+        if half_read.len() >= HALF_READ_MAX {
+            half_read.pop_front();
+        }
+        half_read.push_back((key, Arc::clone(page)));
     }
 
     /// A decompressor, for as long as it is needed: making one takes longer than decompressing a page.

@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
         self.keeps = keeps;
     }
 
-    /// Leaves the pages in which `next` lies to whoever goes on from there.
+    /// Leaves the pages in which `next` lies to whoever goes on reading everything from there.
     pub(crate) fn leave(&mut self, next: u32) {
         if self.keeps {
             return;
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
         let columns = Column::ALL.into_iter().zip(&self.current);
         for (column, current) in columns.filter_map(|(column, current)| Some((column, current.as_ref()?))) {
             if (current.first_row..current.end_row).contains(&next) {
-                self.segment.keep(column, current.number, &current.page);
+                self.segment.leave(column, current.number, &current.page);
             }
         }
     }

@@ -231,8 +231,9 @@ impl Segment {
         zstd: &mut Decompressor<'static>,
         keeps: bool,
     ) -> Result<(Arc<Page>, bool)> {
-        let key = PageKey { segment: self.number, column: column.index() as u8, page: found.page };
-        if let Some(page) = self.cache.get(key) {
+        let key = self.key(column, found.page);
+        let left = || if keeps { None } else { self.cache.take_half_read(key) };
+        if let Some(page) = self.cache.get(key).or_else(left) {
             return Ok((page, true));
         }
         let dictionary = self.dictionary(column, found, zstd)?;
@@ -241,15 +242,18 @@ impl Segment {
         let page = decode(column, rows, bytes, dictionary.as_ref(), zstd);
         let page = Arc::new(page.ok_or_else(|| self.damaged(found.offset, self.positions(found)))?);
         if keeps {
-            self.keep(column, found.page, &page);
+            self.cache.put(key, &page);
         }
         Ok((page, false))
     }
 
-    /// Keeps a decoded page for other readers.
-    pub(super) fn keep(&self, column: Column, number: u32, page: &Arc<Page>) {
-        let key = PageKey { segment: self.number, column: column.index() as u8, page: number };
-        self.cache.put(key, page);
+    /// Leaves a decoded page to whoever goes on reading everything in it.
+    pub(super) fn leave(&self, column: Column, number: u32, page: &Arc<Page>) {
+        self.cache.put_half_read(self.key(column, number), page);
+    }
+
+    fn key(&self, column: Column, page: u32) -> PageKey {
+        PageKey { segment: self.number, column: column.index() as u8, page }
     }
 
     /// The dictionary of a page's column in its group of rows, where there is one.
@@ -265,8 +269,7 @@ impl Segment {
         if end <= found.chunk.start {
             return Ok(None);
         }
-        let key =
-            PageKey { segment: self.number, column: column.index() as u8, page: u32::MAX - found.group };
+        let key = self.key(column, u32::MAX - found.group);
         if let Some(page) = self.cache.get(key) {
             return Ok(Some(page));
         }
