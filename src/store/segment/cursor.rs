@@ -87,14 +87,6 @@ impl<'a> Cursor<'a> {
         self.number(Column::RecordedAt, row).map(Timestamp::from_micros)
     }
 
-    /// When the event of a row happened.
-    ///
-    /// # Errors
-    /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
-    pub(crate) fn timestamp(&mut self, row: u32) -> Result<Timestamp> {
-        self.number(Column::Timestamp, row).map(Timestamp::from_micros)
-    }
-
     /// The id of a row's event; `None` when every id in the segment is one that the store made.
     ///
     /// # Errors
