@@ -90,3 +90,18 @@ fn a_store_reads_the_same_from_its_log_and_from_its_segments() {
         check(&Store::open(&dir, Options { mode, ..options.clone() }).expect("opens without indexes"));
     }
 }
+
+#[test]
+fn a_store_whose_manifest_is_lost_is_not_taken_for_an_empty_one() {
+    let root = scratch();
+    let dir = root.path().join("store");
+    let options = filled(&dir, 0);
+    let store = Store::open(&dir, options.clone()).expect("opens");
+    store.compact().expect("compacts");
+    store.close().expect("closes");
+    let segments = count(&dir, "parquet");
+    fs::remove_file(dir.join("tenants/default/main/manifest.json")).expect("a manifest");
+    let refused = Store::open(&dir, options).err().expect("it is refused");
+    assert_eq!(refused.code(), "manifest_missing");
+    assert_eq!(count(&dir, "parquet"), segments);
+}

@@ -24,6 +24,7 @@ mod background;
 mod backup;
 mod branch;
 mod cold;
+mod create;
 mod discard;
 pub mod disk;
 mod feed;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::background::Job;
 use super::branch::{Found, Writer};
-use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
+use super::create;
+use super::index::{IndexFile, MemoryIndex, RangeIndex, push_frame};
 use super::log::{
-    Boundary, Break, Checks, FileHeader, FrameHeader, LogEnd, LogFile, Record, create, damage_error,
-    file_name, judge, log_dir, records, walk,
+    Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge, records,
+    walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -18,10 +19,8 @@ use super::segment::{PageCache, segment_dir};
 use super::verify::Damage;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp};
+use crate::event::Position;
 
-/// The directories of a branch below the data directory, and that: `DIR/tenants/default/main`.
-const DIRECTORY_DEPTH: usize = 4;
 /// How often a reader begins anew because the manifest was replaced meanwhile: 16 times.
 const OPENS_MAX: usize = 16;
 
@@ -53,11 +52,11 @@ fn find_manifest(dir: &Path, name: &str, options: &Options) -> Result<(Manifest,
         Ok(Some(manifest)) => (manifest, None),
         found if options.mode == Mode::Read => match rescue::manifest(disk, dir, name, found)? {
             Some((manifest, damage)) => (manifest, Some(damage)),
-            None => (first_manifest(dir, name, options)?, None),
+            None => (create::branch(dir, name, options)?, None),
         },
         found => {
             found?;
-            (first_manifest(dir, name, options)?, None)
+            (create::branch(dir, name, options)?, None)
         }
     })
 }
@@ -87,73 +86,12 @@ fn open_as(
 }
 
 fn is_backup(dir: &Path) -> Error {
-    let dir = dir.ancestors().nth(DIRECTORY_DEPTH - 1).unwrap_or(dir);
+    let dir = dir.ancestors().nth(create::DIRECTORY_DEPTH - 1).unwrap_or(dir);
     let message = format!(
         "open {} for writing: it is a backup; read it with `--read-only`, or make a store from it with `allsource restore`",
         dir.display()
     );
     Error::new(ErrorKind::Denied, "is_a_backup", message)
-}
-
-/// Creates an empty branch.
-fn first_manifest(dir: &Path, name: &str, options: &Options) -> Result<Manifest> {
-    let disk = options.disk.as_ref();
-    let failed = |error: std::io::Error| {
-        let message = format!(
-            "create the branch directory {}: {error}; choose a writable data directory",
-            dir.display()
-        );
-        Error::new(ErrorKind::Unavailable, "disk_failed", message)
-    };
-    if let Some(path) =
-        disk.list(&log_dir(dir)).unwrap_or_default().iter().find(|path| rescue::holds_frames(disk, path))
-    {
-        let message = format!(
-            "open {}: it has the log file {} but no manifest; restore manifest.json from a backup or salvage the log files",
-            dir.display(),
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::Corrupt, "manifest_missing", message));
-    }
-    if options.mode == Mode::Read {
-        let message = format!("open {}: there is no store; give the data directory of one", dir.display());
-        return Err(Error::new(ErrorKind::NotFound, "no_store", message));
-    }
-    for path in [dir.to_owned(), log_dir(dir), index_dir(dir), segment_dir(dir)] {
-        disk.create_dir_all(&path).map_err(failed)?;
-    }
-    let id_key = options.ids.next_u64();
-    let header = FileHeader {
-        first_position: Position::new(1),
-        synced_through: Position::ZERO,
-        id_key,
-        last_recorded_at: Timestamp::from_micros(0),
-    };
-    create(disk, &log_dir(dir), &header, options.log_file_bytes, true)?;
-    let manifest = Manifest {
-        format: FORMAT,
-        branch: name.to_owned(),
-        id_key,
-        epoch: 1,
-        synced_through: 0,
-        volatile: options.durability != Durability::Fsync,
-        suspect: false,
-        backup: false,
-        segments: Vec::new(),
-        log_files: vec![1],
-    };
-    // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
-    // directory and what leads to it may be new too; what cannot be read on that way was there before.
-    for (depth, path) in dir.ancestors().enumerate() {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        match disk.sync_dir(path) {
-            Err(error)
-                if depth >= DIRECTORY_DEPTH && error.kind() == std::io::ErrorKind::PermissionDenied => {}
-            synced => synced.map_err(failed)?,
-        }
-    }
-    swap(disk, dir, None, &manifest)?;
-    Ok(manifest)
 }
 
 /// A branch while it is opened.

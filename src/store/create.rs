@@ -1,0 +1,87 @@
+//! Creating a branch where there is none.
+//!
+//! **Invariant:** nothing is created where a file holds events: a store whose manifest is lost is not an empty one.
+
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::index::index_dir;
+use super::log::{FileHeader, create, log_dir};
+use super::manifest::{FORMAT, Manifest, swap};
+use super::options::{Durability, Mode, Options};
+use super::rescue;
+use super::segment::{SegmentName, segment_dir};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Position, Timestamp};
+
+/// The directories of a branch below the data directory, and that: `DIR/tenants/default/main`.
+pub(super) const DIRECTORY_DEPTH: usize = 4;
+
+/// Creates an empty branch.
+pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manifest> {
+    let disk = options.disk.as_ref();
+    let failed = |error: std::io::Error| {
+        let message = format!(
+            "create the branch directory {}: {error}; choose a writable data directory",
+            dir.display()
+        );
+        Error::new(ErrorKind::Unavailable, "disk_failed", message)
+    };
+    if let Some(path) = file_with_events(disk, dir) {
+        let message = format!(
+            "open {}: it has {} but no manifest; restore manifest.json from a backup, or copy the events into a new store with `allsource salvage`",
+            dir.display(),
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Corrupt, "manifest_missing", message));
+    }
+    if options.mode == Mode::Read {
+        let message = format!("open {}: there is no store; give the data directory of one", dir.display());
+        return Err(Error::new(ErrorKind::NotFound, "no_store", message));
+    }
+    for path in [dir.to_owned(), log_dir(dir), index_dir(dir), segment_dir(dir)] {
+        disk.create_dir_all(&path).map_err(failed)?;
+    }
+    let id_key = options.ids.next_u64();
+    let header = FileHeader {
+        first_position: Position::new(1),
+        synced_through: Position::ZERO,
+        id_key,
+        last_recorded_at: Timestamp::from_micros(0),
+    };
+    create(disk, &log_dir(dir), &header, options.log_file_bytes, true)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        branch: name.to_owned(),
+        id_key,
+        epoch: 1,
+        synced_through: 0,
+        volatile: options.durability != Durability::Fsync,
+        suspect: false,
+        backup: false,
+        segments: Vec::new(),
+        log_files: vec![1],
+    };
+    // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
+    // directory and what leads to it may be new too; what cannot be read on that way was there before.
+    for (depth, path) in dir.ancestors().enumerate() {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match disk.sync_dir(path) {
+            Err(error)
+                if depth >= DIRECTORY_DEPTH && error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
+    }
+    swap(disk, dir, None, &manifest)?;
+    Ok(manifest)
+}
+
+/// A log file or segment of a branch that has no manifest.
+fn file_with_events(disk: &dyn Disk, dir: &Path) -> Option<PathBuf> {
+    let list = |dir: PathBuf| disk.list(&dir).unwrap_or_default();
+    let is_segment = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| SegmentName::parse(name).is_some())
+    };
+    let log = list(log_dir(dir)).into_iter().find(|path| rescue::holds_frames(disk, path));
+    log.or_else(|| list(segment_dir(dir)).into_iter().find(is_segment))
+}
