@@ -1,6 +1,6 @@
 //! Has this been stored before? Idempotency by key and by event id.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -77,25 +77,30 @@ pub(crate) fn of_call(
 /// # Errors
 /// `Conflict` (`event_id_conflict`) when an id is known, or given twice in the call, with other content.
 pub(crate) fn of_events(drafts: &[EventDraft], snapshot: &Snapshot) -> Result<Vec<Option<StoredEvent>>> {
-    let mut given: HashMap<&EventId, &EventDraft> = HashMap::new();
-    let find = |draft: &EventDraft| match &draft.event_id {
-        None => Ok(None),
-        Some(id) => match snapshot.event_by_id(id)? {
-            Some(stored) if is_same(draft, &stored) => Ok(Some(place(&stored, true))),
-            Some(stored) => Err(id_conflict(id, stored.position)),
-            None => Ok(None),
-        },
-    };
-    for draft in drafts {
+    let mut given: HashSet<&EventId> = HashSet::new();
+    let mut with_id = Vec::new();
+    for (at, draft) in drafts.iter().enumerate() {
         let Some(id) = &draft.event_id else { continue };
-        if given.insert(id, draft).is_some() {
+        if !given.insert(id) {
             let name = Value::from(id.to_string());
             let message =
                 format!("append event {name}: the batch gives that id twice; leave one of them out");
             return Err(Error::invalid("event_id_repeated", message).with("event_id", id.to_string()));
         }
+        with_id.push((at, draft, id));
     }
-    drafts.iter().map(find).collect()
+    let ids: Vec<_> = with_id.iter().map(|(_, _, id)| *id).collect();
+    let mut known = vec![None; drafts.len()];
+    for ((at, draft, id), stored) in with_id.into_iter().zip(snapshot.events_by_id(&ids)?) {
+        let Some(stored) = stored else { continue };
+        if !is_same(draft, &stored) {
+            return Err(id_conflict(id, stored.position));
+        }
+        if let Some(known) = known.get_mut(at) {
+            *known = Some(place(&stored, true));
+        }
+    }
+    Ok(known)
 }
 
 /// The answer to a call of which every event is already stored.

@@ -127,8 +127,10 @@ fn entities(
         }
         entity.expected = expectation;
     }
-    for entity in &mut entities {
-        entity.version = snapshot.entity_head(&entity.id)?.map_or(Version::ZERO, |head| head.version);
+    let names: Vec<_> = entities.iter().map(|entity| entity.id.as_str()).collect();
+    let heads = snapshot.entity_heads(&names)?;
+    for (entity, head) in entities.iter_mut().zip(heads) {
+        entity.version = head.map_or(Version::ZERO, |head| head.version);
     }
     Ok((entities, owners))
 }

@@ -186,6 +186,16 @@ impl IndexFile {
         }
     }
 
+    /// Puts into `out` (emptied first) the index of each entity, given by its hash, that may be here.
+    pub(super) fn likely_entities(&self, hashes: &[u64], out: &mut Vec<usize>) -> Result<()> {
+        out.clear();
+        let bloom = self.section(Section::Bloom)?;
+        let may_be_here =
+            |&index: &usize| hashes.get(index).is_some_and(|&hash| bloom::may_contain(bloom, hash));
+        out.extend((0..hashes.len()).filter(may_be_here));
+        Ok(())
+    }
+
     /// The list of an entity whose entry begins at `at`, and the version of its first event here.
     pub(super) fn entity_at(&self, at: u64) -> Result<(ListPlace, Version)> {
         let postings = self.section(Section::StreamPostings)?;
@@ -294,6 +304,12 @@ impl IndexFile {
     pub(super) fn ids(&self, hash: u64, each: impl FnMut(u32)) -> Result<()> {
         let ids = self.section(Section::Ids)?;
         hashes::look_up(ids, hash, each).map_err(|Malformed| self.corrupt(Section::Ids.name()))
+    }
+
+    /// Puts into `out` (emptied first) the index of each given id, given by its hash, that may be here.
+    pub(super) fn likely_ids(&self, hashes: &[u64], out: &mut Vec<usize>) -> Result<()> {
+        let ids = self.section(Section::Ids)?;
+        hashes::likely(ids, hashes, out).map_err(|Malformed| self.corrupt(Section::Ids.name()))
     }
 
     pub(super) fn calls(&self, hash: u64, each: impl FnMut(u32)) -> Result<()> {

@@ -13,6 +13,8 @@
 //!
 //! **Invariant:** an answer is a candidate: whoever asks compares the name in the record with the one meant.
 
+use std::hint::black_box;
+
 use super::format::u32_at;
 use super::postings::Malformed;
 
@@ -46,29 +48,72 @@ pub(super) fn encode(mut entries: Vec<(u64, u32)>) -> Vec<u8> {
 }
 
 /// Calls `each` with every position that may be meant by `hash`.
-pub(super) fn look_up(bytes: &[u8], hash: u64, mut each: impl FnMut(u32)) -> Result<(), Malformed> {
-    if bytes.is_empty() {
-        return Ok(());
+pub(super) fn look_up(bytes: &[u8], hash: u64, each: impl FnMut(u32)) -> Result<(), Malformed> {
+    match Table::of(bytes)? {
+        Some(table) => table.look_up(hash, each),
+        None => Ok(()),
     }
-    let bits = u32::from(*bytes.get(4).ok_or(Malformed)?);
-    let row_bytes = usize::from(*bytes.get(5).ok_or(Malformed)?);
-    if bits > BUCKET_BITS_MAX || !(3..=4).contains(&row_bytes) {
-        return Err(Malformed);
-    }
-    let bucket = HEADER_BYTES + bucket_of(hash, bits) as usize * 4;
-    let from = u32_at(bytes, bucket).ok_or(Malformed)? as usize;
-    let to = u32_at(bytes, bucket + 4).ok_or(Malformed)? as usize;
-    let entries = HEADER_BYTES + (4 << bits) + 4;
-    let width = MARK_BYTES + row_bytes;
-    let found = bytes.get(entries + from * width..entries + to * width).ok_or(Malformed)?;
-    let mark = mark_of(hash, bits).to_le_bytes();
-    for entry in found.chunks_exact(width) {
-        let Some(row) = entry.strip_prefix(&mark) else { continue };
-        let mut number = [0; 4];
-        number.iter_mut().zip(row).for_each(|(place, byte)| *place = *byte);
-        each(u32::from_le_bytes(number));
+}
+
+/// Puts into `out` (emptied first) the index of each of `hashes` by which some position may be meant.
+pub(super) fn likely(bytes: &[u8], hashes: &[u64], out: &mut Vec<usize>) -> Result<(), Malformed> {
+    out.clear();
+    let Some(table) = Table::of(bytes)? else { return Ok(()) };
+    // Each question costs two waits for memory. Asked first without a look at the answers, all wait at the same time.
+    black_box(hashes.iter().fold(0, |loaded, &hash| loaded ^ table.entries(hash).map_or(0, touch)));
+    for (index, &hash) in hashes.iter().enumerate() {
+        let mut is_likely = false;
+        table.look_up(hash, |_| is_likely = true)?;
+        if is_likely {
+            out.push(index);
+        }
     }
     Ok(())
+}
+
+fn touch(entries: &[u8]) -> u8 {
+    entries.first().copied().unwrap_or_default()
+}
+
+/// A table that was written by [`encode`].
+struct Table<'a> {
+    bytes: &'a [u8],
+    bits: u32,
+    row_bytes: usize,
+}
+
+impl<'a> Table<'a> {
+    /// `None` when it is empty.
+    fn of(bytes: &'a [u8]) -> Result<Option<Self>, Malformed> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let bits = u32::from(*bytes.get(4).ok_or(Malformed)?);
+        let row_bytes = usize::from(*bytes.get(5).ok_or(Malformed)?);
+        let is_sound = bits <= BUCKET_BITS_MAX && (3..=4).contains(&row_bytes);
+        if is_sound { Ok(Some(Self { bytes, bits, row_bytes })) } else { Err(Malformed) }
+    }
+
+    /// The entries of the bucket in which a hash belongs.
+    fn entries(&self, hash: u64) -> Option<&'a [u8]> {
+        let bucket = HEADER_BYTES + bucket_of(hash, self.bits) as usize * 4;
+        let from = u32_at(self.bytes, bucket)? as usize;
+        let to = u32_at(self.bytes, bucket + 4)? as usize;
+        let entries = HEADER_BYTES + (4 << self.bits) + 4;
+        let width = MARK_BYTES + self.row_bytes;
+        self.bytes.get(entries + from * width..entries + to * width)
+    }
+
+    fn look_up(&self, hash: u64, mut each: impl FnMut(u32)) -> Result<(), Malformed> {
+        let mark = mark_of(hash, self.bits).to_le_bytes();
+        for entry in self.entries(hash).ok_or(Malformed)?.chunks_exact(MARK_BYTES + self.row_bytes) {
+            let Some(row) = entry.strip_prefix(&mark) else { continue };
+            let mut number = [0; 4];
+            number.iter_mut().zip(row).for_each(|(place, byte)| *place = *byte);
+            each(u32::from_le_bytes(number));
+        }
+        Ok(())
+    }
 }
 
 fn bucket_of(hash: u64, bits: u32) -> u64 {
@@ -96,6 +141,10 @@ mod tests {
     fn check(count: u32, first: u32) {
         let entries: Vec<_> = (0..count).map(|i| (hash_of(&i.to_le_bytes()), first + i)).collect();
         let bytes = encode(entries.clone());
+        let hashes: Vec<_> = entries.iter().map(|entry| entry.0).collect();
+        let mut found_likely = Vec::new();
+        likely(&bytes, &hashes, &mut found_likely).expect("a table");
+        assert_eq!(found_likely, (0..hashes.len()).collect::<Vec<_>>());
         for (hash, row) in entries {
             assert!(found(&bytes, hash).contains(&row), "{count} entries, row {row}");
         }
@@ -134,6 +183,7 @@ mod tests {
             if let Some(place) = bytes.get_mut(4) { *place = bits }
             if let Some(place) = bytes.get_mut(5) { *place = 3 }
             let _ = look_up(&bytes, hash, |_| ());
+            let _ = likely(&bytes, &[hash, !hash], &mut Vec::new());
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::event::{EventId, Position, Timestamp, Version};
 use crate::store::read::Order;
 use crate::store::snapshot::Head;
 
-/// How many events are pushed under one hold of the lock.
+/// How many events are pushed, or names asked for, under one hold of the lock.
 const PUSH_MAX: usize = 64;
 /// How many names are looked at under one hold of the lock.
 const NAMES_MAX: u32 = 1_024;
@@ -168,6 +168,27 @@ impl MemoryIndex {
         let number = state.entities.find(entity.name, entity.hash)?;
         let first_version = state.first_versions.get(number as usize).copied().unwrap_or_default();
         Some((number, first_version, state.entities.positions(number).len() as u32))
+    }
+
+    /// Puts into `out` (emptied first) the index of each entity, given by its hash, that may be here.
+    pub(super) fn likely_entities(&self, hashes: &[u64], out: &mut Vec<usize>) {
+        out.clear();
+        for (chunk, hashes) in hashes.chunks(PUSH_MAX).enumerate() {
+            let state = self.state.read();
+            let found = hashes.iter().enumerate().filter(|(_, hash)| state.entities.may_have(**hash));
+            out.extend(found.map(|(index, _)| chunk * PUSH_MAX + index));
+        }
+    }
+
+    /// The same for given ids.
+    pub(super) fn likely_ids(&self, hashes: &[u64], out: &mut Vec<usize>) {
+        out.clear();
+        for (chunk, hashes) in hashes.chunks(PUSH_MAX).enumerate() {
+            let state = self.state.read();
+            let found =
+                hashes.iter().enumerate().filter(|(_, hash)| state.ids.iter_hash(**hash).next().is_some());
+            out.extend(found.map(|(index, _)| chunk * PUSH_MAX + index));
+        }
     }
 
     /// A type's number and how many events it has.

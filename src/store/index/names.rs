@@ -33,6 +33,11 @@ impl Names {
         self.lookup.find(hash, |&number| self.name(number) == name).copied()
     }
 
+    /// Whether a name with that hash may be here; false is certain, and no name is compared.
+    pub(super) fn may_have(&self, hash: u64) -> bool {
+        self.lookup.iter_hash(hash).next().is_some()
+    }
+
     /// Adds a position to a name; the name's number when it is new.
     pub(super) fn push(&mut self, name: &str, position: u32) -> Option<u32> {
         let hash = hash_of(name.as_bytes());
@@ -81,6 +86,8 @@ mod tests {
         let number = names.find("order-7", hash_of(b"order-7")).expect("a name");
         assert_eq!((names.name(number), names.positions(number)), ("order-7", &[7, 1_007, 2_007][..]));
         assert_eq!(names.find("order-1000", hash_of(b"order-1000")), None);
+        assert!((0..1_000).all(|n| names.may_have(hash_of(format!("order-{n}").as_bytes()))));
+        assert!((1_000..2_000).any(|n| !names.may_have(hash_of(format!("order-{n}").as_bytes()))));
         assert_eq!(names.len(), 1_000);
     }
 }

@@ -172,6 +172,7 @@ fn check_look_ups(snapshot: &Snapshot, fixture: &Fixture, events: &[Event]) {
             fixture.calls.iter().find(|(_, first)| *first == frame.first).map(|(key, _)| key.to_string());
         assert_eq!((frame.recorded_at, frame.attrs.key), (event.recorded_at, key));
     }
+    check_many(snapshot, fixture, events);
     for (key, first) in &fixture.calls {
         let expected = (*first <= head).then_some(*first);
         assert_eq!(snapshot.call(key).expect("a read"), expected);
@@ -181,6 +182,25 @@ fn check_look_ups(snapshot: &Snapshot, fixture: &Fixture, events: &[Event]) {
     assert_eq!(snapshot.position_known_at(Timestamp::MIN).expect("a read"), Position::ZERO);
     assert_eq!(snapshot.position_known_at(Timestamp::MAX).expect("a read"), head);
     check_stats(snapshot, events);
+}
+
+/// Looking up many at once, with strangers in between, finds what looking up one finds.
+fn check_many(snapshot: &Snapshot, fixture: &Fixture, events: &[Event]) {
+    let strangers: Vec<_> = (0..40).map(|n| EventId::new(format!("stranger-{n}")).expect("an id")).collect();
+    let known = fixture.events.iter().step_by(7);
+    let ids: Vec<_> = known.clone().map(|event| &event.event_id).chain(&strangers).collect();
+    let found = snapshot.events_by_id(&ids).expect("a read");
+    for (id, found) in ids.iter().zip(&found) {
+        assert_eq!(found.as_ref(), events.iter().find(|event| event.event_id == **id));
+    }
+    let names: Vec<_> = known.map(|event| event.entity_id.as_str()).chain(["stranger", "nobody"]).collect();
+    let heads = snapshot.entity_heads(&names).expect("a read");
+    for (name, head) in names.iter().zip(&heads) {
+        let last = events.iter().rfind(|event| event.entity_id.as_str() == *name);
+        assert_eq!(head.map(|head| head.position), last.map(|event| event.position), "head of {name}");
+        assert_eq!(head.map(|head| head.version), last.map(|event| event.version));
+    }
+    assert_eq!((found.len(), heads.len()), (ids.len(), names.len()));
 }
 
 fn check_stats(snapshot: &Snapshot, events: &[Event]) {

@@ -8,29 +8,84 @@ use crate::store::view::Range;
 
 /// The last event of an entity at or before the head.
 pub(super) fn entity_head(snapshot: &Snapshot, name: &str) -> Result<Option<Head>> {
-    let entity = EntityKey::new(name);
-    let (mut known, mut files_asked) = (None, 0);
+    let mut lookup = Lookup::new(name);
     for range in snapshot.ranges().iter().rev() {
-        if let RangeIndex::File(file) = &range.index {
-            let usable = |known: &CachedHead| known.head.position <= snapshot.head;
-            let known = known.get_or_insert_with(|| snapshot.heads.get(name).filter(usable));
-            if let Some(known) = known.filter(|known| file.last() <= known.through) {
-                keep(snapshot, name, known.head, files_asked);
-                return Ok(Some(known.head));
-            }
-            files_asked += 1;
+        if let Some(head) = lookup.cached(snapshot, range) {
+            return Ok(Some(head));
         }
-        if let Some(head) = head_in(range, entity, snapshot.head)? {
-            keep(snapshot, name, head, files_asked);
+        if let Some(head) = lookup.ask(snapshot, range)? {
             return Ok(Some(head));
         }
     }
     Ok(None)
 }
 
-fn keep(snapshot: &Snapshot, name: &str, head: Head, files_asked: usize) {
-    if files_asked > 0 {
-        snapshot.heads.keep(name, CachedHead { head, through: snapshot.head });
+/// The same for many entities, in their order. Each stretch is asked for all that are not found yet: a batch of new
+/// entities asks every filter there is, and these answers must not wait for memory one after the other.
+pub(super) fn entity_heads(snapshot: &Snapshot, names: &[&str]) -> Result<Vec<Option<Head>>> {
+    let mut lookups: Vec<_> = names.iter().map(|name| Lookup::new(name)).collect();
+    let (mut open, mut hashes, mut likely) = ((0..names.len()).collect::<Vec<_>>(), Vec::new(), Vec::new());
+    let mut heads = vec![None; names.len()];
+    for range in snapshot.ranges().iter().rev() {
+        open.retain(|&at| heads.get(at).is_some_and(Option::is_none));
+        for &at in &open {
+            if let (Some(lookup), Some(place)) = (lookups.get_mut(at), heads.get_mut(at)) {
+                *place = lookup.cached(snapshot, range);
+            }
+        }
+        open.retain(|&at| heads.get(at).is_some_and(Option::is_none));
+        hashes.clear();
+        hashes.extend(open.iter().filter_map(|&at| lookups.get(at)).map(|lookup| lookup.entity.hash));
+        range.index.likely_entities(&hashes, &mut likely)?;
+        for &at in likely.iter().filter_map(|&index| open.get(index)) {
+            if let (Some(lookup), Some(place)) = (lookups.get(at), heads.get_mut(at)) {
+                *place = lookup.ask(snapshot, range)?;
+            }
+        }
+    }
+    Ok(heads)
+}
+
+/// The search for one entity, from the newest stretch to the oldest.
+struct Lookup<'a> {
+    entity: EntityKey<'a>,
+    /// What the cache knows, if it was asked.
+    known: Option<CachedHead>,
+    files_met: usize,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(name: &'a str) -> Self {
+        Self { entity: EntityKey::new(name), known: None, files_met: 0 }
+    }
+
+    /// The head, when the cache tells that nothing from this stretch down has a later one.
+    fn cached(&mut self, snapshot: &Snapshot, range: &Range) -> Option<Head> {
+        let RangeIndex::File(file) = &range.index else { return None };
+        let usable = |known: &CachedHead| known.head.position <= snapshot.head;
+        if self.files_met == 0 {
+            self.known = snapshot.heads.get(self.entity.name).filter(usable);
+        }
+        let head = self.known.filter(|known| file.last() <= known.through).map(|known| known.head);
+        match head {
+            Some(head) => self.keep(snapshot, head),
+            None => self.files_met += 1,
+        }
+        head
+    }
+
+    fn ask(&self, snapshot: &Snapshot, range: &Range) -> Result<Option<Head>> {
+        let head = head_in(range, self.entity, snapshot.head)?;
+        if let Some(head) = head {
+            self.keep(snapshot, head);
+        }
+        Ok(head)
+    }
+
+    fn keep(&self, snapshot: &Snapshot, head: Head) {
+        if self.files_met > 0 {
+            snapshot.heads.keep(self.entity.name, CachedHead { head, through: snapshot.head });
+        }
     }
 }
 

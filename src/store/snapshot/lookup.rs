@@ -21,20 +21,55 @@ pub(super) fn event(snapshot: &Snapshot, position: Position) -> Result<Option<Ev
 }
 
 pub(super) fn event_by_id(snapshot: &Snapshot, event_id: &EventId) -> Result<Option<Event>> {
-    let means = |event: &Event| event.event_id == *event_id;
-    if let Some(position) = generated_position(event_id, snapshot.id_key)
-        && let Some((range, row)) = locate(snapshot, position)
-        && let Some(event) = readable(snapshot, range.event(row))?.filter(means)
-    {
+    if let Some(event) = generated(snapshot, event_id)? {
         return Ok(Some(event));
     }
     let hash = hash_of_id(event_id);
     for range in snapshot.ranges().iter().rev() {
-        let cut = range.index.row_of(snapshot.head);
-        for row in range.index.ids(hash)?.into_iter().filter(|&row| row <= cut) {
-            if let Some(event) = readable(snapshot, range.event(row))?.filter(means) {
-                return Ok(Some(event));
+        if let Some(event) = given(snapshot, range, event_id, hash)? {
+            return Ok(Some(event));
+        }
+    }
+    Ok(None)
+}
+
+/// The same for many ids, in their order. Each stretch is asked for all that are not found yet, so that a batch of new
+/// ids does not wait for the memory of every index one id after the other.
+pub(super) fn events_by_id(snapshot: &Snapshot, event_ids: &[&EventId]) -> Result<Vec<Option<Event>>> {
+    let mut events = event_ids.iter().map(|id| generated(snapshot, id)).collect::<Result<Vec<_>>>()?;
+    let mut open: Vec<(usize, &EventId)> = event_ids.iter().copied().enumerate().collect();
+    let (mut hashes, mut likely) = (Vec::new(), Vec::new());
+    for range in snapshot.ranges().iter().rev() {
+        open.retain(|&(at, _)| events.get(at).is_some_and(Option::is_none));
+        hashes.clear();
+        hashes.extend(open.iter().map(|(_, id)| hash_of_id(id)));
+        range.index.likely_ids(&hashes, &mut likely)?;
+        for &index in &likely {
+            let (Some(&(at, id)), Some(&hash)) = (open.get(index), hashes.get(index)) else { continue };
+            if let Some(place) = events.get_mut(at) {
+                *place = given(snapshot, range, id, hash)?;
             }
+        }
+    }
+    Ok(events)
+}
+
+/// The event whose id the store made, from the position that the id names.
+fn generated(snapshot: &Snapshot, event_id: &EventId) -> Result<Option<Event>> {
+    let position = generated_position(event_id, snapshot.id_key);
+    let Some((range, row)) = position.and_then(|position| locate(snapshot, position)) else {
+        return Ok(None);
+    };
+    Ok(readable(snapshot, range.event(row))?.filter(|event| event.event_id == *event_id))
+}
+
+/// The event of a stretch that came with this id.
+fn given(snapshot: &Snapshot, range: &Range, event_id: &EventId, hash: u64) -> Result<Option<Event>> {
+    let cut = range.index.row_of(snapshot.head);
+    for row in range.index.ids(hash)?.into_iter().filter(|&row| row <= cut) {
+        let event = readable(snapshot, range.event(row))?;
+        if let Some(event) = event.filter(|event| event.event_id == *event_id) {
+            return Ok(Some(event));
         }
     }
     Ok(None)

@@ -104,6 +104,16 @@ impl Snapshot {
         heads::entity_head(self, entity_id.as_str())
     }
 
+    /// The last events of many entities, in their order: much cheaper than one by one where most are new.
+    pub(crate) fn entity_heads(&self, names: &[&str]) -> Result<Vec<Option<Head>>> {
+        heads::entity_heads(self, names)
+    }
+
+    /// The events with those ids, in their order: much cheaper than one by one where most are new.
+    pub(crate) fn events_by_id(&self, event_ids: &[&EventId]) -> Result<Vec<Option<Event>>> {
+        lookup::events_by_id(self, event_ids)
+    }
+
     /// The first position of the append with that idempotency key.
     ///
     /// # Errors
