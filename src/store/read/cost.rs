@@ -21,16 +21,16 @@ const SHAPE: Shape = Shape {
     files: true,
 };
 
-/// Eight segments of some two thousand events each, in groups of 1,024, and no decoded page is kept.
+/// Eight segments of some two thousand events each, in groups of 1,024 rows.
 fn frozen(page_cache_bytes_max: u64) -> Fixture {
     let mut fixture = Fixture::new(SHAPE);
     fixture.freeze(Cold { logs: 8, segment_logs: 1, group_rows: 1_024, anew: false, page_cache_bytes_max });
     fixture
 }
 
-fn read(snapshot: &Snapshot, filter: Filter, order: Order, events_max: usize) -> Page {
+fn read(snapshot: &Snapshot, filter: &Filter, order: Order, events_max: usize) -> Page {
     let limits = ScanLimits { events_max, ..ScanLimits::default() };
-    snapshot.scan(&Scan { filter, order, ..Scan::default() }, &limits).expect("a page")
+    snapshot.scan(&Scan { filter: filter.clone(), order, ..Scan::default() }, &limits).expect("a page")
 }
 
 fn named(name: &str) -> Option<NamePattern> {
@@ -39,7 +39,7 @@ fn named(name: &str) -> Option<NamePattern> {
 
 /// The work of a whole scan.
 fn whole(fixture: &Fixture) -> Work {
-    let page = read(&fixture.snapshot(Mode::Write), Filter::default(), Order::Ascending, usize::MAX);
+    let page = read(&fixture.snapshot(Mode::Write), &Filter::default(), Order::Ascending, usize::MAX);
     assert_eq!(page.events.len(), fixture.events.len());
     page.work
 }
@@ -49,7 +49,7 @@ fn a_limit_bounds_the_pages_that_are_decoded_in_both_directions() {
     let fixture = frozen(0);
     let snapshot = fixture.snapshot(Mode::Write);
     for order in [Order::Ascending, Order::Descending] {
-        let page = read(&snapshot, Filter { event_type: named("kind.1"), ..Filter::default() }, order, 100);
+        let page = read(&snapshot, &Filter { event_type: named("kind.1"), ..Filter::default() }, order, 100);
         assert_eq!((page.events.len(), page.examined, page.plan), (100, 100, ScanPlan::EventType));
         // A fourth of the events has the type: the hundred lie in about 400 rows, which one or two pages of each
         // column hold.
@@ -79,7 +79,7 @@ fn an_entity_touches_only_the_segments_that_have_it() {
         holding.dedup();
         let filter = Filter { entity_id: named(event.entity_id.as_str()), ..Filter::default() };
         for order in [Order::Ascending, Order::Descending] {
-            let page = read(&snapshot, filter.clone(), order, usize::MAX);
+            let page = read(&snapshot, &filter, order, usize::MAX);
             assert_eq!(page.events.len(), expected.len());
             let events = expected.len() as u64;
             assert_eq!((page.work.segments, page.examined), (holding.len() as u64, events));
@@ -89,7 +89,7 @@ fn an_entity_touches_only_the_segments_that_have_it() {
     }
     assert!(ruled_out > 0, "some segment lacks some entity");
     let stranger = Filter { entity_id: named("order-x"), ..Filter::default() };
-    assert_eq!(read(&snapshot, stranger, Order::Ascending, 10).work, Work::default());
+    assert_eq!(read(&snapshot, &stranger, Order::Ascending, 10).work, Work::default());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_time_range_reads_the_blocks_that_can_hold_it() {
     let filter = Filter { since, until, ..Filter::default() };
     let expected = fixture.events.iter().filter(|event| filter.matches(event)).count();
     for order in [Order::Ascending, Order::Descending] {
-        let page = read(&snapshot, filter.clone(), order, usize::MAX);
+        let page = read(&snapshot, &filter, order, usize::MAX);
         assert_eq!(page.events.len(), expected);
         // Times drift by 500 against the positions: two blocks of 1,024 can hold them, and three pages of times.
         assert!(page.examined <= 3 * 1_024, "{} examined", page.examined);
@@ -117,8 +117,8 @@ fn both_directions_decode_the_same_pages() {
     let fixture = frozen(0);
     let snapshot = fixture.snapshot(Mode::Write);
     for filter in [Filter::default(), Filter { event_type: named("kind.2"), ..Filter::default() }] {
-        let up = read(&snapshot, filter.clone(), Order::Ascending, usize::MAX);
-        let down = read(&snapshot, filter, Order::Descending, usize::MAX);
+        let up = read(&snapshot, &filter, Order::Ascending, usize::MAX);
+        let down = read(&snapshot, &filter, Order::Descending, usize::MAX);
         assert_eq!(up.work, down.work);
         assert!(up.events.iter().eq(down.events.iter().rev()));
     }
@@ -129,8 +129,8 @@ fn a_replay_decodes_each_page_once_and_leaves_the_kept_ones_alone() {
     let fixture = frozen(512 << 10);
     let snapshot = fixture.snapshot(Mode::Write);
     let once = whole(&frozen(0)).pages_decoded;
-    let newest = read(&snapshot, Filter::default(), Order::Descending, 20);
-    let again = read(&snapshot, Filter::default(), Order::Descending, 20);
+    let newest = read(&snapshot, &Filter::default(), Order::Descending, 20);
+    let again = read(&snapshot, &Filter::default(), Order::Descending, 20);
     assert_eq!((again.work.pages_decoded, again.work.pages_cached), (0, newest.work.pages_decoded));
 
     for events_max in [100, 999, 5_000] {
@@ -146,7 +146,7 @@ fn a_replay_decodes_each_page_once_and_leaves_the_kept_ones_alone() {
             scan.after = page.scanned_to.expect("a place");
         }
         assert!(decoded <= once, "{decoded} of {once} pages at {events_max} events a page");
-        let after = read(&snapshot, Filter::default(), Order::Descending, 20);
+        let after = read(&snapshot, &Filter::default(), Order::Descending, 20);
         assert_eq!(after.work.pages_decoded, 0, "at {events_max} events a page");
     }
 }
