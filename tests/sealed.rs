@@ -134,7 +134,7 @@ fn loses_one_segment(harm: impl Fn(&Place, &Path) -> PathBuf) {
     assert!(expected.eq(&events), "{} of {} events are left", events.len(), place.events.len());
     let names = |damage: &Damage| {
         let positions = (damage.first_position.get(), damage.last_position.get());
-        damage.file == name(&cold) && positions == (first, last)
+        damage.file == name(&harmed) && positions == (first, last)
     };
     assert!(damage.iter().any(names), "{damage:?}");
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats,
+    backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -54,8 +54,8 @@ pub(super) enum Command {
     #[command(long_about = export::LONG_ABOUT)]
     Export(export::ExportArgs),
     /// Prove that what is stored is what was written
-    #[command(long_about = VERIFY_ABOUT)]
-    Verify,
+    #[command(long_about = verify::LONG_ABOUT)]
+    Verify(verify::VerifyArgs),
     /// Make or renew a backup, beside a running server
     #[command(long_about = backup::LONG_ABOUT)]
     Backup(backup::BackupArgs),
@@ -73,16 +73,6 @@ pub(super) enum Command {
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
-
-const VERIFY_ABOUT: &str = "\
-Read every byte of the store, check every checksum, and prove that positions and versions have no gap.
-
-Damage is printed with file, offset and positions, and the exit code is 4. A damaged store can still be read: \
-`allsource salvage` copies everything readable into a new one.
-
-Examples:
-  allsource verify --data ./events
-  allsource salvage --data ./events --to ./events-salvaged";
 
 impl Cli {
     /// The store's directory.

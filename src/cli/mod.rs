@@ -98,7 +98,9 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         Command::Export(arguments) => {
             export::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
-        Command::Verify => verify::run(&open_existing(&dir, terminal)?, &caller, terminal),
+        Command::Verify(arguments) => {
+            verify::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
         Command::Backup(arguments) => {
             backup::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }

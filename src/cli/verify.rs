@@ -1,7 +1,5 @@
 //! `allsource verify`: is everything as it was written?
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::Terminal;
@@ -11,46 +9,81 @@ use crate::door::Host;
 use crate::engine::Caller;
 use crate::tools::Object;
 
+pub(super) const LONG_ABOUT: &str = "\
+Read every byte of the store, check every checksum, and prove that positions and versions have no gap, that every index \
+says what its events say, and that a segment says what its log file says where both are there.
+
+Damage is printed with file, offset and positions, and the exit code is 4. With --repair, files that are derived from \
+others (indexes) are built anew, beside a running server too; the log, the segments and the manifest are never touched. \
+Opening a store does the same with an index that cannot be opened, and removes what a crash left over: both is told.
+
+A store with damage in its log, a segment or the manifest can still be read: `allsource restore` makes one from a backup, \
+`allsource salvage` copies everything readable into a new one.
+
+Examples:
+  allsource verify --data ./events
+  allsource verify --data ./events --repair
+  allsource salvage --data ./events --to ./events-salvaged";
+
+/// What `verify` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    /// Build anew what is damaged and derived from what is whole
+    #[arg(long)]
+    repair: bool,
+}
+
 /// Runs `allsource verify`.
-pub(super) fn run(host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
+pub(super) fn run(
+    arguments: &VerifyArgs,
+    host: &Host,
+    caller: &Caller,
+    terminal: &mut Terminal<'_>,
+) -> Ended {
     let began = terminal.clock.elapsed();
-    let report = host.operate("verify", &Object::new(), caller)?;
+    let asked = Object::from_iter([("repair".to_owned(), Value::from(arguments.repair))]);
+    let report = host.operate("verify", &asked, caller)?;
     let seconds = terminal.clock.elapsed().saturating_sub(began).as_secs_f64();
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let damage = report.get("damage").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let places = |name: &str| report.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let damage = places("damage");
     for place in damage {
-        writeln!(terminal.out, "{}", damage_line(place))?;
+        writeln!(terminal.out, "damaged: {}", place_line(place))?;
+    }
+    for place in places("repaired") {
+        writeln!(terminal.out, "repaired: {}", place_line(place))?;
     }
     let (events, files) = (grouped(count("events")), grouped(count("files")));
     writeln!(terminal.out, "{events} events in {files} files are as they were written · {seconds:.2} s")?;
     if damage.is_empty() {
         return Ok(Exit::Done);
     }
+    if let Some(reason) = report.get("not_repaired").and_then(Value::as_str) {
+        writeln!(terminal.err, "nothing was repaired: failed to {reason}")?;
+    }
+    let is_derived = |place: &Value| place.get("derived").and_then(Value::as_bool).unwrap_or(false);
     let remedy = if damage.iter().all(is_derived) {
-        "no event is lost: delete the files named above while nothing has the store open"
+        "no event is lost: `allsource verify --repair` builds these files anew"
     } else {
-        "keep a copy of the directory, then copy everything readable into a new store with `allsource salvage --to DIR`"
+        "keep a copy of the directory, then take a backup with `allsource restore`, or copy everything readable into a new \
+         store with `allsource salvage --to DIR`"
     };
     writeln!(terminal.err, "damaged places: {}; {remedy}", damage.len())?;
     Ok(Exit::Damage)
 }
 
-fn is_derived(place: &Value) -> bool {
-    let file = place.get("file").and_then(Value::as_str).map(Path::new);
-    file.and_then(Path::extension).is_some_and(|ending| ending == "index" || ending == "states")
-}
-
-fn damage_line(place: &Value) -> String {
+fn place_line(place: &Value) -> String {
     let text =
         |name: &str| place.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
     let field = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
     let (first, last) = (field("first_position"), field("last_position"));
     if last == "0" {
-        return format!("damaged: {}: {}", field("file"), field("reason"));
+        let at = if field("offset") == "0" { String::new() } else { format!(" at byte {}", field("offset")) };
+        return format!("{}{at}: {}", field("file"), field("reason"));
     }
     let positions =
         if first == last { format!("position {first}") } else { format!("positions {first} to {last}") };
-    format!("damaged: {} at byte {}: {positions}: {}", field("file"), field("offset"), field("reason"))
+    format!("{} at byte {}: {positions}: {}", field("file"), field("offset"), field("reason"))
 }
 
 #[cfg(test)]
@@ -62,8 +95,8 @@ mod tests {
     #[test]
     fn damage_is_told_with_its_place() {
         let place = json!({"file": "log/1", "offset": 64, "first_position": 3, "last_position": 9, "reason": "bad sum"});
-        assert_eq!(damage_line(&place), "damaged: log/1 at byte 64: positions 3 to 9: bad sum");
+        assert_eq!(place_line(&place), "log/1 at byte 64: positions 3 to 9: bad sum");
         let place = json!({"file": "manifest.json", "offset": 0, "first_position": 0, "last_position": 0, "reason": "it is missing"});
-        assert_eq!(damage_line(&place), "damaged: manifest.json: it is missing");
+        assert_eq!(place_line(&place), "manifest.json: it is missing");
     }
 }

@@ -98,11 +98,30 @@ impl Engine {
     #[must_use]
     pub fn verify(&self) -> VerifyReport {
         let mut report = self.store().verify();
+        report.damage.extend(self.wrong_states());
+        report
+    }
+
+    /// The same, but what is damaged and derived is built anew, as by [`Store::repair`](crate::store::Store::repair);
+    /// saved states are forgotten and saved again as they are asked for.
+    ///
+    /// # Errors
+    /// Those of [`Store::repair`](crate::store::Store::repair).
+    pub fn repair(&self) -> Result<VerifyReport> {
+        if let Some(wrong) = self.wrong_states().first() {
+            self.store().mend_states(wrong)?;
+        }
+        self.store().repair()
+    }
+
+    /// Folds a sample of the saved states anew; gives those that differ.
+    fn wrong_states(&self) -> Vec<Damage> {
         if self.store().reads_around_damage() {
-            return report;
+            return Vec::new();
         }
         let snapshot = self.store().snapshot();
         let (file, sample) = self.store().sample_of_states(VERIFIED_STATES);
+        let mut wrong = Vec::new();
         for saved in sample {
             let moment = Moment { snapshot: &snapshot, as_of: None, version: Some(saved.version) };
             let run = self.run(&saved.entity_id, moment, Fold::new(false), None);
@@ -111,22 +130,16 @@ impl Engine {
             if folded.as_ref() != Some(&saved) {
                 self.store().discard_state(&saved);
                 let reason = format!(
-                    "the saved state of {} at version {} is not what its events fold into; no event is lost: close the \
-                     store and delete this file from its states directory",
+                    "the saved state of {} at version {} is not what its events fold into; no event is lost: `allsource \
+                     verify --repair` removes this file, and states are folded from the events",
                     quote(saved.entity_id.as_str()),
                     saved.version
                 );
                 let (first_position, last_position) = (Position::ZERO, Position::ZERO);
-                report.damage.push(Damage {
-                    file: file.clone(),
-                    offset: 0,
-                    first_position,
-                    last_position,
-                    reason,
-                });
+                wrong.push(Damage { file: file.clone(), offset: 0, first_position, last_position, reason });
             }
         }
-        report
+        wrong
     }
 
     /// A fold that begins with the last saved state before the moment, and the position from which it goes on.

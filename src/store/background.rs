@@ -128,6 +128,12 @@ impl Background {
         self.changed.notify_all();
     }
 
+    /// Says that something may be due for upkeep.
+    pub(crate) fn look_for_upkeep(&self) {
+        self.state.lock().upkeep_is_due = true;
+        self.changed.notify_all();
+    }
+
     /// Waits until no index waits to be saved.
     pub(crate) fn wait_until_saved(&self) {
         let mut state = self.state.lock();
@@ -165,6 +171,7 @@ impl Branch {
     }
 
     fn save_index(&self, job: Job) -> Result<()> {
+        let _alone = self.indexing.lock();
         let view = self.view();
         let Some(range) = view.ranges.iter().find(|range| range.index.first() == job.first) else {
             return Ok(());
@@ -187,7 +194,7 @@ impl Branch {
     }
 
     /// Writes an index and puts it in the place of everything in the view that lies within its positions.
-    fn replace(&self, rows: &Rows, memory: &MemoryIndex, covered: Option<u64>) -> Result<()> {
+    pub(crate) fn replace(&self, rows: &Rows, memory: &MemoryIndex, covered: Option<u64>) -> Result<()> {
         let disk = self.options.disk.as_ref();
         let (first, last) = (memory.first(), memory.last());
         let path: PathBuf = index_dir(&self.dir).join(file_name(first, last));

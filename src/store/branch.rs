@@ -15,11 +15,13 @@ use super::discard::Discards;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
 use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
+use super::mend::Mending;
 use super::options::{Durability, Mode, Options, PlantedBug};
 use super::segment::PageCache;
 use super::snapshot::Snapshot;
 use super::state::States;
 use super::upkeep::Damaged;
+use super::verify::Damage;
 use super::view::{Range, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
@@ -48,6 +50,9 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// Held by whoever saves, merges or mends index files.
+    pub indexing: Mutex<()>,
+    pub mending: Mutex<Mending>,
     /// Held by whoever does upkeep; the segments that it leaves as they are.
     pub upkeep_turn: Mutex<Damaged>,
     /// Decoded pages of segments.
@@ -80,6 +85,8 @@ pub(crate) struct Found {
     pub pages: Arc<PageCache>,
     /// Indexes that an earlier process did not come to save.
     pub unsaved: Vec<Job>,
+    /// What was damaged and is derived, or left over by a crash, and is in order again.
+    pub mended: Vec<Damage>,
 }
 
 impl Branch {
@@ -104,6 +111,8 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            indexing: Mutex::new(()),
+            mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),
             syncing: Mutex::new(()),
             watch: Mutex::new(()),

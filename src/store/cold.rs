@@ -12,7 +12,7 @@ use super::recover::Recovery;
 use super::segment::{Segment, SegmentEntry, segment_dir};
 use super::verify::Damage;
 use super::view::Range;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 
 impl Recovery<'_> {
@@ -25,7 +25,7 @@ impl Recovery<'_> {
             match self.segment(&entry) {
                 Ok(segment) => self.cold_ranges(&entry, &Arc::new(segment), saved)?,
                 Err(error) if self.options.mode == Mode::Read && error.kind() == ErrorKind::Corrupt => {
-                    self.lost(&entry, &error.to_string());
+                    self.lost(&entry, &error);
                 }
                 Err(error) => return Err(error),
             }
@@ -65,16 +65,17 @@ impl Recovery<'_> {
     fn index_anew(&self, segment: &Segment, first: Position, last: Position) -> Result<MemoryIndex> {
         tracing::info!("indexing positions {first} to {last} anew from segment {}", segment.name());
         let memory = MemoryIndex::new(first);
-        index_rows(segment, last, self.manifest.id_key, &memory, self.options.mode)?;
+        index_rows(segment, last, self.manifest.id_key, &memory, self.options.mode, &mut |_| {})?;
         Ok(memory)
     }
 
     /// Stands in for a segment that cannot be used: its positions are known to be damaged.
-    fn lost(&mut self, entry: &SegmentEntry, reason: &str) {
+    fn lost(&mut self, entry: &SegmentEntry, error: &Error) {
         let file = entry.name().file_name();
         let memory = MemoryIndex::new(entry.first());
         memory.push_gap(entry.last());
-        self.damage.push(Damage::of_positions(&file, entry.first(), entry.last(), reason));
+        let (first_position, last_position) = (entry.first(), entry.last());
+        self.damage.push(Damage { first_position, last_position, ..Damage::of_error(&file, error) });
         self.view.ranges.push(Arc::new(Range::lost(file, RangeIndex::Memory(Arc::new(memory)))));
     }
 }

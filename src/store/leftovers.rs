@@ -11,6 +11,7 @@ use super::log::log_dir;
 use super::manifest::Manifest;
 use super::recover::Recovery;
 use super::segment::{SegmentEntry, SegmentName, segment_dir};
+use super::verify::Damage;
 
 /// Whether the log file of that name is one that was about to be deleted: it lies before the first that the manifest
 /// names, and so in segments.
@@ -22,12 +23,12 @@ pub(super) fn is_retired(manifest: &Manifest, path: &Path) -> bool {
 impl Recovery<'_> {
     /// Removes log files that segments hold, segments that were never named or were replaced, and index files that are
     /// half written or serve no stretch of the view.
-    pub(super) fn remove_leftovers(&self) {
+    pub(super) fn remove_leftovers(&mut self) {
         let named: Vec<_> = self.manifest.segments.iter().map(SegmentEntry::name).collect();
-        self.remove_where(&log_dir(self.dir), |path| is_retired(&self.manifest, path));
-        self.remove_where(&segment_dir(self.dir), |path| {
+        let mut removed = self.remove_where(&log_dir(self.dir), |path| is_retired(&self.manifest, path));
+        removed.extend(self.remove_where(&segment_dir(self.dir), |path| {
             SegmentName::parse(name(path)).is_some_and(|name| !named.contains(&name))
-        });
+        }));
         let used: HashSet<&str> = self
             .view
             .ranges
@@ -37,27 +38,36 @@ impl Recovery<'_> {
                 RangeIndex::Memory(_) => None,
             })
             .collect();
-        self.remove_where(&index_dir(self.dir), |path| {
+        removed.extend(self.remove_where(&index_dir(self.dir), |path| {
             match path.extension().and_then(|ending| ending.to_str()) {
                 Some("new") => true,
                 Some("index" | "rows") => !used.contains(name(&path.with_extension("index"))),
                 _ => false,
             }
-        });
+        }));
+        // An index file that cannot be used is told of already.
+        removed.retain(|name| self.mended.iter().all(|mended| mended.file != *name));
+        let left_over = |name: &String| Damage::of_file(name, "left over by a crash; removed");
+        self.mended.extend(removed.iter().map(left_over));
     }
 
-    /// Removes files; one that cannot be removed harms nobody but takes up space.
-    fn remove_where(&self, dir: &Path, is_leftover: impl Fn(&Path) -> bool) {
+    /// Removes files and gives their names; one that cannot be removed harms nobody but takes up space.
+    fn remove_where(&self, dir: &Path, is_leftover: impl Fn(&Path) -> bool) -> Vec<String> {
         let disk = self.options.disk.as_ref();
         let paths: Vec<PathBuf> = disk.list(dir).unwrap_or_default();
+        let mut removed = Vec::new();
         for path in paths.iter().filter(|path| is_leftover(path)) {
             match disk.remove(path) {
-                Ok(()) => tracing::info!("removed {}, which an interrupted step had left", path.display()),
+                Ok(()) => {
+                    tracing::info!("removed {}, which an interrupted step had left", path.display());
+                    removed.push(name(path).to_owned());
+                }
                 Err(error) => {
-                    tracing::warn!("failed to remove {}: {error}; remove it by hand", path.display())
+                    tracing::warn!("failed to remove {}: {error}; remove it by hand", path.display());
                 }
             }
         }
+        removed
     }
 }
 

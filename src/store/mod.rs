@@ -32,6 +32,7 @@ mod index;
 mod leftovers;
 mod log;
 mod manifest;
+mod mend;
 mod open;
 mod options;
 mod prove;

@@ -14,7 +14,7 @@ use super::options::{Durability, Mode, Options};
 use super::recover;
 use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
-use super::verify::{Damage, VerifyReport, verify};
+use super::verify::{Damage, VerifyReport, repair, verify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 
@@ -104,13 +104,23 @@ impl Store {
         self.branch.clock_behind()
     }
 
-    /// Proves every checksum, that positions and versions have no gap, and that every index agrees with the log.
+    /// Proves every checksum, that positions and versions have no gap, that every index says exactly what its events say,
+    /// and that a segment says what its log file does where both are there.
     ///
-    /// Takes about a second per gigabyte and 16 bytes of memory per entity; appends go on meanwhile.
-    /// Damage is not an error but the report.
+    /// Takes about a second per gigabyte of log and of unpacked segments, some 32 bytes of memory per entity and the index
+    /// of one log file or segment at a time; appends go on meanwhile. Damage is not an error but the report.
     #[must_use]
     pub fn verify(&self) -> VerifyReport {
         verify(&self.branch, &self.closer.damage)
+    }
+
+    /// As [`verify`](Self::verify), but what is damaged and derived from what is whole (index files) is built anew; log
+    /// files, segments and the manifest stay as they are. What is left of the damage is in the report.
+    ///
+    /// # Errors
+    /// `Denied` when the store is open for reading only, `Exhausted` and `Unavailable` when a disk is full or fails.
+    pub fn repair(&self) -> Result<VerifyReport> {
+        repair(&self.branch, &self.closer.damage)
     }
 
     /// Makes everything stored so far segments: begins a new log file, seals those that are full, deletes those that lie

@@ -38,6 +38,7 @@ impl Branch {
             }
         }
         self.background.let_appends_go();
+        self.prove_indexes(PROVED_BYTES_MAX as u64);
     }
 
     /// Proves one log file up to position `last`; false when that was not possible or the branch closes.

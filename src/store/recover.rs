@@ -79,6 +79,7 @@ fn open_as(
         damage: damage.into_iter().collect(),
         unusable: None,
         unsaved: Vec::new(),
+        mended: Vec::new(),
         unproved: VecDeque::new(),
     };
     let tail = recovery.files()?;
@@ -106,6 +107,8 @@ pub(super) struct Recovery<'a> {
     /// Why the present log file cannot be used and another stands in for it.
     pub(super) unusable: Option<&'static str>,
     pub(super) unsaved: Vec<Job>,
+    /// What was damaged and is derived, or left over by a crash, and is in order again.
+    pub(super) mended: Vec<Damage>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
 }
@@ -284,6 +287,7 @@ impl Recovery<'_> {
                 manifest: self.manifest,
                 durable: next.previous(),
                 unsaved: self.unsaved,
+                mended: self.mended,
                 pages: self.pages,
             },
             self.damage,

@@ -127,8 +127,16 @@ impl Recovery<'_> {
 
     /// The indexes that can be trusted. Whoever only reads cannot build one anew, so a damaged one must show now: the
     /// log is read instead.
-    pub(super) fn indexes(&self) -> Vec<Arc<IndexFile>> {
-        let mut indexes = list_indexes(self.options.disk.as_ref(), &index_dir(self.dir));
+    pub(super) fn indexes(&mut self) -> Vec<Arc<IndexFile>> {
+        let mended = &mut self.mended;
+        let refused = |path: &Path, error: Error| {
+            tracing::warn!("failed to {error}; it is made anew");
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            if error.kind() == ErrorKind::Corrupt {
+                mended.push(Damage::of_error(&file, &error.context("made anew")));
+            }
+        };
+        let mut indexes = list_indexes(self.options.disk.as_ref(), &index_dir(self.dir), refused);
         if self.options.mode == Mode::Read {
             indexes.retain(|index| index.verify().is_ok());
         }

@@ -80,6 +80,15 @@ impl Range {
         self.log().is_some_and(|own| Arc::ptr_eq(own, log))
     }
 
+    /// Whether both lie in the same file.
+    pub(crate) fn shares_rows_with(&self, other: &Self) -> bool {
+        match (&self.rows, &other.rows) {
+            (Rows::Log(own), Rows::Log(other)) => Arc::ptr_eq(own, other),
+            (Rows::Segment(own), Rows::Segment(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
     /// The event of a row.
     ///
     /// # Errors

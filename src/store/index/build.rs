@@ -66,7 +66,13 @@ pub(super) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<
     disk.rename(temporary, path)
 }
 
-fn encode_state(state: &State, first: Position, last: Position, log_end: u64) -> Result<(Vec<u8>, Vec<u8>)> {
+/// The bytes of an index file and of its rows file: the same for the same events, however they were come by.
+pub(super) fn encode_state(
+    state: &State,
+    first: Position,
+    last: Position,
+    log_end: u64,
+) -> Result<(Vec<u8>, Vec<u8>)> {
     let count = (last.get() + 1).saturating_sub(first.get());
     let whole = !state.gaps && count > 0 && count == state.rows.len() as u64;
     let Some(recorded) = state.recorded.filter(|_| whole) else {

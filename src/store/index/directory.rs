@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::IndexFile;
+use crate::error::Error;
 use crate::event::Position;
 use crate::store::disk::Disk;
 
@@ -28,14 +29,18 @@ pub(crate) fn positions_of(path: &Path) -> Option<(Position, Position)> {
 
 /// Every index file in `dir` that can be opened, in order of first positions.
 ///
-/// One that cannot is left out and reported: the log holds all that it would say.
-pub(crate) fn list_indexes(disk: &dyn Disk, dir: &Path) -> Vec<Arc<IndexFile>> {
+/// One that cannot is left out and shown to `refused`: the log or a segment holds all that it would say.
+pub(crate) fn list_indexes(
+    disk: &dyn Disk,
+    dir: &Path,
+    mut refused: impl FnMut(&Path, Error),
+) -> Vec<Arc<IndexFile>> {
     let paths = disk.list(dir).unwrap_or_default();
     let indexes = paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "index"));
     let opened = indexes.filter_map(|path| match IndexFile::open(disk, path) {
         Ok(index) => Some(Arc::new(index)),
         Err(error) => {
-            tracing::warn!("failed to {error}; reading the log instead");
+            refused(path, error);
             None
         }
     });

@@ -81,30 +81,6 @@ impl IndexFile {
         })
     }
 
-    /// Proves every checksum.
-    ///
-    /// # Errors
-    /// What is damaged, as a sentence fragment.
-    pub(crate) fn verify(&self) -> Result<(), String> {
-        for section in Section::ALL {
-            let place = self.place(section);
-            let sound = self.raw(section).is_some_and(|bytes| crc32c::crc32c(bytes) == place.crc);
-            if !sound {
-                return Err(format!(
-                    "section {} of {} at offset {} is not what was written",
-                    section.name(),
-                    self.name,
-                    place.offset
-                ));
-            }
-        }
-        if self.rows.as_deref().is_none_or(rows_are_whole) {
-            Ok(())
-        } else {
-            Err(format!("the rows of {} are not what was written", self.name))
-        }
-    }
-
     /// The file's name, without its directory.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -116,6 +92,26 @@ impl IndexFile {
 
     pub(crate) fn last(&self) -> Position {
         self.header.last
+    }
+
+    /// The name of the rows file, without its directory.
+    pub(super) fn rows_name(&self) -> String {
+        name_of(&self.path.with_extension("rows"))
+    }
+
+    /// The whole file.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The whole rows file.
+    pub(super) fn rows(&self) -> Option<&[u8]> {
+        self.rows.as_deref()
+    }
+
+    /// What is known of the sections and of the rows: whether each was found right.
+    pub(super) fn proofs(&self) -> impl Iterator<Item = Option<bool>> {
+        self.proofs.iter().chain([&self.rows_proof]).map(|proof| proof.0.get().copied())
     }
 
     /// The offset behind the last position's frame in its log file.
@@ -335,7 +331,7 @@ impl IndexFile {
     }
 
     /// A section that was proved, now or before.
-    fn section(&self, section: Section) -> Result<&[u8]> {
+    pub(super) fn section(&self, section: Section) -> Result<&[u8]> {
         let bytes = self.raw(section).unwrap_or_default();
         let crc = self.place(section).crc;
         match self.proofs.get(section as usize) {
@@ -344,20 +340,20 @@ impl IndexFile {
         }
     }
 
-    fn raw(&self, section: Section) -> Option<&[u8]> {
+    pub(super) fn raw(&self, section: Section) -> Option<&[u8]> {
         let place = self.place(section);
         self.bytes.get(place.offset as usize..(place.offset + place.len) as usize)
     }
 
-    fn place(&self, section: Section) -> super::format::Place {
+    pub(super) fn place(&self, section: Section) -> super::format::Place {
         self.header.places.get(section as usize).copied().unwrap_or_default()
     }
 
     /// The error for a section that is not what was written.
     pub(super) fn corrupt(&self, section: &str) -> Error {
         let message = format!(
-            "read index file {}: its {section} are not what was written; close the store, remove the file and reopen: \
-             it is built anew from the log",
+            "read index file {}: its {section} are not what was written; no event is lost: it is built anew in the \
+             background, or now by `allsource verify --repair`",
             self.path.display()
         );
         Error::new(ErrorKind::Corrupt, "index_damaged", message)

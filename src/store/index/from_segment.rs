@@ -10,7 +10,8 @@ use crate::store::segment::Segment;
 /// The offset that stands for every row of a segment, where there are none: 0 would say that it is damaged.
 const NO_OFFSET: u32 = 1;
 
-/// Reads the events of a segment, from the first position of an empty index up to `last`, into that index.
+/// Reads the events of a segment, from the first position of an empty index up to `last`, into that index, and shows each
+/// to `seen`.
 ///
 /// # Errors
 /// `Corrupt` when one cannot be read and the mode is [`Mode::Write`]; with [`Mode::Read`] it is marked as damaged.
@@ -20,6 +21,7 @@ pub(crate) fn index_rows(
     id_key: u64,
     memory: &MemoryIndex,
     mode: Mode,
+    seen: &mut dyn FnMut(&Event),
 ) -> Result<()> {
     let mut cursor = segment.replay();
     let mut frame: Vec<Event> = Vec::new();
@@ -27,6 +29,7 @@ pub(crate) fn index_rows(
         let position = Position::new(position);
         match cursor.event(segment.row_of(position)) {
             Ok(event) => {
+                seen(&event);
                 if frame.last().is_some_and(|before| before.recorded_at != event.recorded_at) {
                     push(segment, &frame, id_key, memory)?;
                     frame.clear();

@@ -144,7 +144,7 @@ impl MemoryIndex {
         self.state.read().calls.find(hash, |entry| entry.0 == hash).is_some()
     }
 
-    pub(super) fn has_gaps(&self) -> bool {
+    pub(crate) fn has_gaps(&self) -> bool {
         self.state.read().gaps
     }
 

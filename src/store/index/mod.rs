@@ -25,6 +25,7 @@ mod memory;
 mod merge;
 mod names;
 mod postings;
+mod proof;
 mod range;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -38,4 +39,5 @@ pub(crate) use heads::{CachedHead, HeadCache};
 pub(crate) use memory::{MemoryIndex, NewEntry, NewFrame};
 pub(crate) use merge::merge_files;
 pub(crate) use postings::Span;
+pub(crate) use proof::IndexDamage;
 pub(crate) use range::{EntityKey, NameKind, Postings, RangeIndex};

@@ -6,6 +6,7 @@ use crate::event::{EntityId, Event, Position, Timestamp, Version};
 use crate::store::open::Store;
 use crate::store::options::Mode;
 use crate::store::snapshot::Snapshot;
+use crate::store::verify::Damage;
 
 impl Store {
     /// The last saved state of an entity that serves for the snapshot, up to a version and a timestamp, with the event
@@ -51,6 +52,14 @@ impl Store {
         self.saves_states()
             && state.position <= branch.durable()
             && branch.states.save(state, || snapshot.is_over(&branch.view()))
+    }
+
+    /// Removes every saved state because of damage to some: they are folded from their events, and saved again.
+    ///
+    /// # Errors
+    /// `Denied` when the store is open for reading only, `Unavailable` when the disk fails.
+    pub(crate) fn mend_states(&self, damage: &Damage) -> Result<()> {
+        self.branch.mend_states(damage)
     }
 
     /// Whether states can be saved at all.

@@ -24,8 +24,8 @@ const STATE_BYTES_MAX: usize = 4 << 20;
 /// A file up to this size is left alone, however much of it is superseded: 1 MiB.
 const REWRITTEN_BYTES_MIN: usize = 1 << 20;
 /// What to do about a damaged file.
-const REBUILD: &str = "no event is lost and states are folded from the events instead; close the store and delete this file from \
-                       its states directory, what it held is saved anew";
+const REBUILD: &str = "no event is lost and states are folded from the events instead; `allsource verify --repair` removes the \
+                       file, and states are saved again";
 
 /// The saved states of a branch.
 pub(crate) struct States {

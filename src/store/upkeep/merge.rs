@@ -119,7 +119,7 @@ impl Branch {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tracing::warn!("failed to {error}; indexing segment {} anew", segment.name());
                 let memory = MemoryIndex::new(first);
-                index_rows(segment, last, self.id_key, &memory, Mode::Write)?;
+                index_rows(segment, last, self.id_key, &memory, Mode::Write, &mut |_| {})?;
                 memory.write(last, None, disk, &path)?;
             }
             merged => merged?,

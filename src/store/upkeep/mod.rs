@@ -38,6 +38,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 enum Step {
     /// Write the segment of a full log file.
     Seal(Arc<LogFile>, Position),
+    /// Build the index file of these positions anew.
+    Mend(Position, Position),
     /// Delete a log file that lies in a segment, and beyond the hot window.
     Retire(Arc<LogFile>),
     /// Write neighbouring segments as one.
@@ -101,6 +103,7 @@ impl Branch {
                     self.seal(&log, last)?;
                     done.sealed += 1;
                 }
+                Some(Step::Mend(first, last)) => self.mend_once(first, last),
                 Some(Step::Retire(log)) => {
                     self.retire(&log)?;
                     done.retired += 1;
@@ -152,6 +155,9 @@ impl Branch {
     }
 
     fn next_step(&self, due: Due, damaged: &Damaged) -> Option<Step> {
+        if let Some((first, last)) = self.damaged_index() {
+            return Some(Step::Mend(first, last));
+        }
         self.next_of_log(due.hot_window_bytes)
             .or_else(|| self.mergeable(due.urgency, damaged).map(Step::Merge))
             .or_else(|| {

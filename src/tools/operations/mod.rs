@@ -10,7 +10,7 @@
 //! | `append_batch` | `events[]` {`entity_id`, `event_type`, `payload` (text), `metadata`? (text), `event_id`?, `timestamp`? (µs since 1970)}, `idempotency_key`? | `stored`, `already_stored`, `duplicate`, `head_position` |
 //! | `known_keys` | `keys[]` | `known[]` (true or false for each, in order), `positions[]` (where the append begins, or null) |
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
-//! | `verify` | – | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position` (both 0 when no position is known to be lost), `reason`} |
+//! | `verify` | `repair`? (false) | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position` (both 0 when no position is known to be lost), `derived` (can be built anew), `reason`}, `repaired[]` (as `damage`), `not_repaired`? (why nothing was) |
 //! | `backup` | `dir` (an absolute path) | `through` (the last position in it), `kept`, `linked`, `copied`, `removed` (files), `copied_bytes` |
 //! | `snapshot` | `entities[]`? (names, or prefixes with a trailing star; all) | `saved`, `short` (too few events to need it), `failed`, `missing[]`, `more` (a prefix stands for more than 10,000) |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
