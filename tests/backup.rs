@@ -168,8 +168,8 @@ fn what_cannot_be_linked_is_copied() {
     let dir = root.path().join("store");
     let store = Store::open(&dir, options(Arc::new(disk.clone()), Mode::Write)).expect("a store");
     fill(&store, 130);
-    // Nothing is left to be done in the background when this returns.
     store.compact().expect("compacted");
+    fill(&store, 3);
     for _ in 0..100 {
         disk.fail(Fault { call: Call::Link, within: "backup", error: std::io::ErrorKind::CrossesDevices });
     }

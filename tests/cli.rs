@@ -305,11 +305,15 @@ fn states_are_saved_ahead_of_time() {
     fs::write(&states, bytes).expect("changed");
     let damaged = check(dir.path(), &["verify", "--data", "store"], 4);
     assert!(
-        damaged.contains("damaged: 000001.states: the saved state that begins here is not what"),
+        damaged.contains("damaged: 000001.states at byte 32: the saved state that begins here is not what"),
         "{damaged}"
     );
     let without_ids =
         |answer: &str| answer.lines().filter(|line| !line.contains("query_id")).collect::<String>();
+    assert_eq!(without_ids(&state()), without_ids(&answer));
+    let repaired = check(dir.path(), &["verify", "--data", "store", "--repair"], 0);
+    assert!(repaired.contains("repaired: 000001.states at byte 32: removed"), "{repaired}");
+    check(dir.path(), &["verify", "--data", "store"], 0);
     assert_eq!(without_ids(&state()), without_ids(&answer));
     fs::remove_dir_all(states.parent().expect("a directory")).expect("deleted");
     assert_eq!(without_ids(&state()), without_ids(&answer));
