@@ -62,18 +62,25 @@ pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manife
         segments: Vec::new(),
         log_files: vec![1],
     };
-    // Ordering: the directories are durable in their parents before the manifest says that there is a branch. The data
-    // directory and what leads to it may be new too; what cannot be read on that way was there before.
+    // Ordering: the directories are durable in their parents before the manifest says that there is a branch.
+    sync_up(disk, dir).map_err(failed)?;
+    swap(disk, dir, None, &manifest)?;
+    Ok(manifest)
+}
+
+/// Makes a branch's directory durable in its parents.
+///
+/// The data directory and what leads to it may be new too; what cannot be read on that way was there before.
+pub(super) fn sync_up(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
     for (depth, path) in dir.ancestors().enumerate() {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match disk.sync_dir(path) {
             Err(error)
                 if depth >= DIRECTORY_DEPTH && error.kind() == std::io::ErrorKind::PermissionDenied => {}
-            synced => synced.map_err(failed)?,
+            synced => synced?,
         }
     }
-    swap(disk, dir, None, &manifest)?;
-    Ok(manifest)
+    Ok(())
 }
 
 /// A log file or segment of a branch that has no manifest.

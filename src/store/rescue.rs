@@ -17,15 +17,16 @@ use super::log::{FILE_HEADER_BYTES, FileHeader, FrameHeader, LogFile, file_name,
 use super::manifest::{FORMAT, Manifest, load};
 use super::options::Mode;
 use super::recover::Recovery;
+use super::segment::{found_segments, segment_dir};
 use super::verify::Damage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
 
-/// A manifest made from the log files, when the branch has none that can be believed; `None` when there are no log
-/// files either.
+/// A manifest made from the names of the log files and segments, when the branch has none that can be believed; `None`
+/// when there are none of these either.
 ///
 /// # Errors
-/// The one in `found`, when it is no damage or no log file can stand in.
+/// The one in `found`, when it is no damage or no file can stand in.
 pub(super) fn manifest(
     disk: &dyn Disk,
     dir: &Path,
@@ -33,22 +34,27 @@ pub(super) fn manifest(
     found: Result<Option<Manifest>>,
 ) -> Result<Option<(Manifest, Damage)>> {
     let reason = match &found {
-        Ok(_) => "it is missing; the log files are found by their names",
+        Ok(_) => "it is missing; the other files are found by their names",
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            "it is not what was written; the log files are found by their names"
+            "it is not what was written; the other files are found by their names"
         }
         Err(error) => return Err(error.copy()),
     };
     let paths = disk.list(&log_dir(dir)).unwrap_or_default();
     let logs: Vec<_> = paths.iter().filter_map(|path| log_at(disk, path)).collect();
     // Without the key there would be other event ids than those that were given out.
-    let Some(id_key) = logs.iter().find_map(|(_, header)| header.map(|header| header.id_key)) else {
+    let (segments, key_of_segments) = found_segments(disk, &segment_dir(dir));
+    let key_of_logs = logs.iter().find_map(|(_, header)| header.map(|header| header.id_key));
+    let Some(id_key) = key_of_logs.or(key_of_segments) else {
         return found.map(|_| None);
     };
     let mut log_files: Vec<u64> = logs.iter().map(|(first, _)| *first).collect();
-    log_files.push(1);
     log_files.sort_unstable();
-    log_files.dedup();
+    // What lies between the segments and the first log file, or before it, is missing.
+    let sealed_through = segments.last().map_or(0, |segment| segment.last);
+    if log_files.first().is_none_or(|first| *first > sealed_through + 1) {
+        log_files.insert(0, sealed_through + 1);
+    }
     let noted = logs.iter().filter_map(|(_, header)| header.map(|header| header.synced_through.get()));
     let begun = log_files.last().map(|&last| last - 1);
     let manifest = Manifest {
@@ -60,7 +66,7 @@ pub(super) fn manifest(
         volatile: false,
         suspect: true,
         backup: false,
-        segments: Vec::new(),
+        segments,
         log_files,
     };
     Ok(Some((manifest, Damage::of_file("manifest.json", reason))))

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::create::sync_up;
 use crate::store::disk::Disk;
 use crate::store::index::index_dir;
 use crate::store::log::log_dir;
@@ -12,8 +13,6 @@ use crate::store::segment::segment_dir;
 
 /// How much is copied at once: 4 MiB.
 const STEP_BYTES: usize = 4 << 20;
-/// The directories of a branch below the data directory, and that: `DIR/tenants/default/main`.
-const DIRECTORY_DEPTH: usize = 4;
 
 /// The directories of the branch in `dir` that hold files.
 pub(super) fn folders(dir: &Path) -> [PathBuf; 3] {
@@ -30,14 +29,7 @@ pub(super) fn dirs(disk: &dyn Disk, dir: &Path) -> Result<()> {
 pub(super) fn seal(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
     let sync = |folder: &Path| disk.sync_dir(folder).map_err(|error| failed("sync", folder, &error));
     folders(dir).iter().try_for_each(|folder| sync(folder))?;
-    for (depth, folder) in dir.ancestors().enumerate() {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        match disk.sync_dir(folder) {
-            // What cannot be read on the way to the directory was there before.
-            Err(error) if depth >= DIRECTORY_DEPTH && error.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced.map_err(|error| failed("sync", folder, &error))?,
-        }
-    }
+    sync_up(disk, dir).map_err(|error| failed("sync", dir, &error))?;
     swap(disk, dir, None, manifest)
 }
 

@@ -142,7 +142,8 @@ impl Fixture {
         match index {
             _ if cold.anew => {
                 let memory = MemoryIndex::new(index.first());
-                index_rows(segment, index.last(), ID_KEY, &memory, Mode::Write).expect("a sound segment");
+                index_rows(segment, index.last(), ID_KEY, &memory, Mode::Write, &mut |_| {})
+                    .expect("a sound segment");
                 RangeIndex::Memory(Arc::new(memory))
             }
             RangeIndex::File(file) => {

@@ -21,6 +21,7 @@ mod encoding;
 #[cfg(test)]
 mod fixture;
 mod format;
+mod lost_names;
 mod merge;
 mod name;
 mod page;
@@ -35,6 +36,7 @@ mod write;
 
 pub(crate) use cache::PageCache;
 pub(crate) use cursor::{Cursor, PagesRead};
+pub(crate) use lost_names::found_segments;
 pub(crate) use merge::{Empties, SegmentsSource};
 pub(crate) use name::{SegmentEntry, SegmentName, segment_dir};
 pub(crate) use reader::Segment;
