@@ -16,6 +16,7 @@ mod machines;
 mod callers;
 mod faults;
 mod damage;
+mod flips;
 mod backup;
 mod formats;
 mod sealed;

@@ -78,7 +78,9 @@ impl LogSource {
     pub(crate) fn new(log: &Arc<LogFile>) -> Result<Self> {
         let (mut offsets, mut frames) = (Vec::new(), Vec::new());
         let start = Boundary::start(log);
-        let (end, broken) = walk(log, start, log.bytes().len(), Checks::All, |frame, offset| {
+        // What stands behind the last whole frame may be a torn tail that a new log file followed: whoever asked for the
+        // source knows which position is the last, and compares.
+        let (end, _) = walk(log, start, log.bytes().len(), Checks::All, |frame, offset| {
             frames.push(FramePlace {
                 first_row: u32::try_from(offsets.len()).unwrap_or(u32::MAX),
                 offset,
@@ -89,7 +91,7 @@ impl LogSource {
             // A record less would move all that follow; reading the rows then finds them at wrong positions.
             offsets.resize(before + frame.count as usize, 0);
         });
-        if broken.is_some() || offsets.is_empty() {
+        if offsets.is_empty() {
             return Err(log.damaged(end.next, u32::try_from(end.offset).unwrap_or(u32::MAX)));
         }
         Ok(Self {
