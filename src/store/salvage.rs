@@ -26,7 +26,7 @@ impl Store {
     /// Copies every event that can be read into `target`, in order, under its own id and time.
     ///
     /// Positions and versions are counted anew, without a gap; where the event stood before is kept in
-    /// `metadata.$salvaged` (position, version, `recorded_at`) unless the metadata would outgrow 64 KiB. Idempotency keys are not carried over. Doing it twice
+    /// `metadata.$salvaged` (position, version, `recorded_at`, and `emptied` where retention left `null`) unless the metadata would outgrow 64 KiB. Idempotency keys are not carried over. Doing it twice
     /// adds nothing, so an interrupted salvage is simply started again.
     ///
     /// # Errors
@@ -58,11 +58,14 @@ fn draft(event: &Event) -> Result<EventDraft> {
         Some(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
-    let place = json!({
+    let mut place = json!({
         "position": event.position.get(),
         "version": event.version.get(),
         "recorded_at": event.recorded_at.to_string(),
     });
+    if let (true, Value::Object(place)) = (event.emptied, &mut place) {
+        place.insert("emptied".to_owned(), true.into());
+    }
     metadata.entry("$salvaged").or_insert(place);
     let draft =
         EventDraft::new(event.entity_id.as_str(), event.event_type.as_str(), event.payload.to_string())?;
