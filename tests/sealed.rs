@@ -221,6 +221,33 @@ fn indexes_that_are_gone_are_made_anew() {
     assert!(!place.files("index", "index").is_empty());
 }
 
+/// A log file that was full just where an index ended was given no index over all of it, so that neither it nor any later
+/// one was sealed until the next open.
+#[test]
+fn a_log_file_that_ends_where_a_saved_index_ends_is_sealed() {
+    let root = scratch();
+    let options = Options { hot_window_bytes: 0, ..options(Mode::Write) };
+    let open = || Store::open(&root.path().join("store"), options.clone()).expect("a store");
+    for _ in 0..12 {
+        let payload = format!("\"{}\"", "x".repeat(4_300));
+        let draft = EventDraft::new("large", "happened", payload).expect("a draft");
+        let store = open();
+        store.append(Append { events: vec![draft], ..Append::default() }).expect("stored");
+        // What was to be saved is saved then.
+        store.close().expect("closed");
+    }
+    let store = open();
+    for _ in 0..2 {
+        let payload = format!("\"{}\"", "x".repeat(14_000));
+        let draft = EventDraft::new("large", "happened", payload).expect("a draft");
+        store.append(Append { events: vec![draft], ..Append::default() }).expect("stored");
+    }
+    store.compact().expect("a healthy disk");
+    let logs = fs::read_dir(root.path().join("store/tenants/default/main/log")).expect("a folder").count();
+    assert_eq!(logs, 1, "log files are left");
+    assert_eq!(store.verify().damage, []);
+}
+
 /// Lets something happen once, behind the back of a reader that has just read the manifest.
 struct Meddling {
     meddle: Mutex<Option<Box<dyn FnOnce() + Send>>>,

@@ -327,16 +327,21 @@ impl Branch {
         let memory = Arc::new(MemoryIndex::new(writer.next));
         let index = RangeIndex::Memory(Arc::clone(&memory));
         let range = Arc::new(Range::of_log(&writer.end.log, index));
-        let full = std::mem::replace(&mut writer.memory, memory);
+        writer.memory = memory;
         writer.memory_from = writer.end.offset;
+        // When a log file is full just where a run ends, that run is saved once more, or its file is: behind the last
+        // of them one index is made of the whole log file, without which it is never sealed.
+        let view = self.view();
+        let newest = view.ranges.iter().rev().find(|range| !range.index.is_empty());
+        let newest = newest.map(|range| range.index.first());
         self.change_view(|view| {
             // An index that holds nothing stands for no positions.
             view.ranges
                 .retain(|range| !matches!(&range.index, RangeIndex::Memory(index) if index.is_empty()));
             view.ranges.push(Arc::clone(&range));
         });
-        if !full.is_empty() {
-            self.background.save(Job { first: full.first(), covered: Some(covered) });
+        if let Some(first) = newest {
+            self.background.save(Job { first, covered: Some(covered) });
         }
     }
 
