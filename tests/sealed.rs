@@ -168,6 +168,62 @@ fn a_torn_segment_is_a_gap_that_is_named() {
     }
 }
 
+/// Flips a byte here and there in every file, one at a time.
+#[test]
+fn one_flipped_byte_in_any_file_is_named_and_costs_no_event_that_is_elsewhere() {
+    let place = Place::new();
+    assert_eq!(place.left(), (place.events.clone(), Vec::new()));
+    let coldest = place.manifest()["log_files"][0].as_u64().expect("a position");
+    let kinds = [
+        ("segments", "parquet"),
+        ("segments", "envelope"),
+        ("log", "log"),
+        ("index", "index"),
+        ("index", "rows"),
+    ];
+    for (folder, ending) in kinds {
+        let files = place.files(folder, ending);
+        for file in [&files[0], &files[files.len() - 1]] {
+            let content = fs::read(file).expect("a file");
+            // The log is allocated ahead: what was never written is zero, and nobody reads it.
+            let written: Vec<usize> =
+                (0..content.len()).filter(|&at| ending != "log" || content[at] != 0).collect();
+            for at in (0..written.len()).step_by(written.len() / 9).chain([written.len() - 1]) {
+                let offset = written[at];
+                flip(file, offset);
+                let (left, damage) = place.left();
+                let told = format!("byte {offset} of {} of {}: {damage:?}", content.len(), name(file));
+                assert!(
+                    !damage.is_empty() && damage.iter().all(|damage| damage.file == name(file)),
+                    "{told}"
+                );
+                let is_lost = |event: &&Event| {
+                    let at = event.position;
+                    damage.iter().any(|damage| (damage.first_position..=damage.last_position).contains(&at))
+                };
+                let lost = place.events.iter().filter(is_lost).count();
+                assert!(left.len() + lost >= place.events.len(), "{} left, {told}", left.len());
+                let is_only_copy = ending == "log" || (folder == "segments" && positions(file).1 < coldest);
+                assert!(is_only_copy || left.len() == place.events.len(), "{} left, {told}", left.len());
+                if ending == "parquet" {
+                    let is_near = |damage: &Damage| {
+                        (damage.offset..damage.offset + (4 << 10)).contains(&(offset as u64))
+                    };
+                    assert!(damage.iter().any(is_near), "{told}");
+                }
+                if ["index", "rows"].contains(&ending) {
+                    let store = place.open(Mode::Write).expect("the events are whole");
+                    store.repair().expect("a derived file is made anew");
+                    store.close().expect("closed");
+                    assert_eq!(place.left(), (place.events.clone(), Vec::new()), "{told}");
+                }
+                fs::write(file, &content).expect("the file can be changed");
+            }
+        }
+    }
+    assert_eq!(place.left(), (place.events.clone(), Vec::new()));
+}
+
 /// What a crash between two steps can leave: each is removed by the next open for writing, and by no reader.
 #[test]
 fn what_a_crash_left_is_removed_by_the_next_open() {

@@ -116,6 +116,7 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
         through: Position::ZERO,
         versions: HashMap::new(),
         compared: HashSet::new(),
+        is_behind_a_gap: false,
         report: VerifyReport::default(),
     };
     let manifest = proof.manifest();
@@ -128,7 +129,7 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
         match &first.rows {
             Rows::Log(log) => proof.log_file(log, stretches, behind.min(proof.through)),
             Rows::Segment(segment) => proof.segment(segment, stretches),
-            Rows::Lost(_) => {}
+            Rows::Lost(_) => proof.is_behind_a_gap = true,
         }
     }
     proof.hot_segments(&manifest, &view);
@@ -154,6 +155,8 @@ struct Proof<'a> {
     versions: HashMap<u64, u64>,
     /// The index files that were proved.
     compared: HashSet<String>,
+    /// Positions before were lost when the store was opened, and versions with them.
+    is_behind_a_gap: bool,
     report: VerifyReport,
 }
 
@@ -163,7 +166,7 @@ impl Proof<'_> {
         self.report.events += 1;
         let last = self.versions.insert(xxh3_64(entity.as_bytes()), version.get());
         // Behind damage the count of an entity goes on where the readable events go on.
-        version.get() != last.unwrap_or(0) + 1 && self.report.damage.is_empty()
+        version.get() != last.unwrap_or(0) + 1 && self.report.damage.is_empty() && !self.is_behind_a_gap
     }
 
     /// Notes what a stretch's index was found to be.
