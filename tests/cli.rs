@@ -221,6 +221,8 @@ fn every_command_explains_itself_with_examples() {
         "stats",
         "export",
         "verify",
+        "compact",
+        "retention",
         "snapshot",
         "salvage",
         "call",

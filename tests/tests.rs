@@ -10,6 +10,7 @@ mod tidy;
 mod readme;
 mod cli;
 mod processes;
+mod retention;
 mod segments;
 mod surface;
 mod machines;

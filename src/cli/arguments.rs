@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, completions, demo, export, import, query, restore, salvage, serve, snapshot, stats, verify,
+    backup, call, compact, completions, demo, export, import, query, restore, retention, salvage, serve,
+    snapshot, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -56,6 +57,12 @@ pub(super) enum Command {
     /// Prove that what is stored is what was written
     #[command(long_about = verify::LONG_ABOUT)]
     Verify(verify::VerifyArgs),
+    /// Write everything as Parquet now, and merge small files
+    #[command(long_about = compact::LONG_ABOUT)]
+    Compact(compact::CompactArgs),
+    /// Say how long payloads are kept, and empty older ones
+    #[command(long_about = retention::LONG_ABOUT)]
+    Retention(retention::RetentionArgs),
     /// Make or renew a backup, beside a running server
     #[command(long_about = backup::LONG_ABOUT)]
     Backup(backup::BackupArgs),

@@ -11,14 +11,17 @@ mod answer;
 mod arguments;
 mod backup;
 mod call;
+mod compact;
 mod completions;
 mod demo;
 mod export;
 mod filter;
 mod import;
 mod outcome;
+mod quantity;
 mod query;
 mod restore;
+mod retention;
 mod salvage;
 mod serve;
 mod snapshot;
@@ -103,6 +106,12 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         }
         Command::Backup(arguments) => {
             backup::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Compact(arguments) => {
+            compact::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Retention(arguments) => {
+            retention::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Restore(arguments) => restore::run(arguments, &dir, terminal),
         Command::Snapshot(arguments) => {

@@ -11,6 +11,7 @@ use super::manifest::{FORMAT, Manifest, swap};
 use super::options::{Durability, Mode, Options};
 use super::rescue;
 use super::segment::{SegmentName, segment_dir};
+use super::upkeep::Retention;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
 
@@ -60,6 +61,7 @@ pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manife
         suspect: false,
         backup: false,
         segments: Vec::new(),
+        retention: Retention::default(),
         log_files: vec![1],
     };
     // Ordering: the directories are durable in their parents before the manifest says that there is a branch.

@@ -56,5 +56,5 @@ pub use read::{Order, Page, Scan, ScanLimits, ScanPlan, Work};
 pub use salvage::Salvaged;
 pub use snapshot::{Head, SegmentStats, Snapshot, StoreStats, TypeCount};
 pub(crate) use state::SavedState;
-pub use upkeep::Upkeep;
+pub use upkeep::{Emptied, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy, Upkeep};
 pub use verify::{Damage, VerifyReport};

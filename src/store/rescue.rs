@@ -18,6 +18,7 @@ use super::manifest::{FORMAT, Manifest, load};
 use super::options::Mode;
 use super::recover::Recovery;
 use super::segment::{found_segments, segment_dir};
+use super::upkeep::Retention;
 use super::verify::Damage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
@@ -67,6 +68,7 @@ pub(super) fn manifest(
         suspect: true,
         backup: false,
         segments,
+        retention: Retention::default(),
         log_files,
     };
     Ok(Some((manifest, Damage::of_file("manifest.json", reason))))

@@ -120,13 +120,17 @@ fn place(stored: &Event, already_stored: bool) -> StoredEvent {
     }
 }
 
+/// Of an event that retention emptied nobody can tell what it held; its names and its time still say which it is.
 fn is_same(draft: &EventDraft, stored: &Event) -> bool {
+    let is_same_content = || {
+        draft.payload() == &stored.payload
+            && (draft.metadata() == stored.metadata.as_ref()
+                || unstamped(draft.metadata()) == unstamped(stored.metadata.as_ref()))
+    };
     draft.entity_id == stored.entity_id
         && draft.event_type == stored.event_type
         && draft.timestamp.is_none_or(|time| time == stored.timestamp)
-        && draft.payload() == &stored.payload
-        && (draft.metadata() == stored.metadata.as_ref()
-            || unstamped(draft.metadata()) == unstamped(stored.metadata.as_ref()))
+        && (stored.emptied || is_same_content())
 }
 
 /// Metadata without the server's stamps; nothing at all when only stamps were there.

@@ -4,6 +4,7 @@ use super::{Append, Appended, Preparation, Prepared, Verdict};
 use crate::error::Result;
 use crate::event::Position;
 use crate::store::Store;
+use crate::store::branch::Branch;
 
 impl Store {
     /// Stores events, all or none.
@@ -23,11 +24,18 @@ impl Store {
     /// - `Exhausted`: the disk is full; nothing was changed.
     /// - `Unavailable`: the disk failed; reads go on, writes need a reopen.
     /// - `Denied`: the store is open for reading only.
-    pub fn append(&self, mut append: Append) -> Result<Appended> {
+    pub fn append(&self, append: Append) -> Result<Appended> {
+        self.branch.append(append)
+    }
+}
+
+impl Branch {
+    /// See [`Store::append`].
+    pub(crate) fn append(&self, mut append: Append) -> Result<Appended> {
         // Up to here the condition is known to hold: a retry looks only at what came since.
         let mut checked = Position::ZERO;
         loop {
-            self.branch.check_writable()?;
+            self.check_writable()?;
             // Outside the lock, in parallel with other callers: look up heads, ids and conditions, encode the frame.
             let prepared = match Prepared::prepare(append, &self.snapshot(), checked)? {
                 Preparation::Answered(appended) => return Ok(appended),
@@ -35,7 +43,7 @@ impl Store {
             };
             // Under the lock, alone: check what was committed since, assign, write, sync, publish.
             checked = prepared.head;
-            match self.branch.commit(*prepared)? {
+            match self.commit(*prepared)? {
                 Verdict::Stored(appended) => return Ok(appended),
                 // Too much was committed since the snapshot to check it under the lock: look again.
                 Verdict::Stale(again) => append = again,

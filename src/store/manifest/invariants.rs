@@ -61,6 +61,7 @@ pub(super) fn broken_by_swap(old: &Manifest, new: &Manifest) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::upkeep::Retention;
 
     fn manifest() -> Manifest {
         Manifest {
@@ -73,6 +74,7 @@ mod tests {
             suspect: false,
             backup: false,
             segments: Vec::new(),
+            retention: Retention::default(),
             log_files: vec![1, 11],
         }
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use swap::{load, swap};
 
 use super::segment::SegmentEntry;
+use super::upkeep::Retention;
 
 /// The version of the layout of a data directory: 2 since there are segments. A store of format 1 has none; it is
 /// opened as it is and becomes format 2 by the first open for writing.
@@ -47,6 +48,9 @@ pub(crate) struct Manifest {
     /// The segments, oldest first, without a gap from position 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentEntry>,
+    /// How long what is kept.
+    #[serde(default, skip_serializing_if = "Retention::is_empty")]
+    pub retention: Retention,
     /// The first position of each log file, rising. The first of them begins at position 1 or behind a segment; those
     /// that segments hold too are kept for speed.
     pub log_files: Vec<u64>,

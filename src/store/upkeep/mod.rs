@@ -14,6 +14,7 @@
 mod choice;
 mod merge;
 mod priority;
+mod retention;
 mod retire;
 mod seal;
 
@@ -22,6 +23,9 @@ use std::time::Duration;
 
 use choice::Urgency;
 pub(crate) use merge::Damaged;
+use retention::Pace;
+pub(crate) use retention::Retention;
+pub use retention::{Emptied, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy};
 
 use super::branch::Branch;
 use super::index::{IndexFile, RangeIndex};
@@ -76,10 +80,11 @@ impl Branch {
     /// Does what is due, again and again, until the branch closes.
     pub(crate) fn keep_up(&self) {
         priority::lower();
+        let mut pace = Pace::from(self.options.clock.now());
         while self.background.wait_for_upkeep(LOOK_INTERVAL) {
             let urgency = Urgency::InTime(self.options.clock.now());
             let due = Due { urgency, hot_window_bytes: self.options.hot_window_bytes };
-            match self.upkeep(due) {
+            match self.upkeep(due).and_then(|_| self.retain_in_time(&mut pace)) {
                 Err(error) if error.kind() != ErrorKind::Closed => {
                     // What was there is still there; it is tried again with the next full log file, or in a minute.
                     tracing::error!("failed to {error}");

@@ -12,6 +12,11 @@
 //! | `export_page` | `after_position`? (0), `entity_id`?, `event_type`?, `since`?, `until`?, `where[]`?, `as_of`?, `known_at`?, `as_of_position`?, `time_zone`?, `bytes_max`? (8 MiB) | `events[]` {`position`, `version`, `event_id`, `entity_id`, `event_type`, `timestamp`, `recorded_at`, `payload` (text), `metadata`? (text)}, `next_position` (the next `after_position`; absent at the end), `head_position`, `damaged`? |
 //! | `verify` | `repair`? (false) | `events`, `files`, `damage[]` {`file`, `offset`, `first_position`, `last_position` (both 0 when no position is known to be lost), `derived` (can be built anew), `reason`}, `repaired[]` (as `damage`), `not_repaired`? (why nothing was) |
 //! | `backup` | `dir` (an absolute path) | `through` (the last position in it), `kept`, `linked`, `copied`, `removed` (files), `copied_bytes` |
+//! | `compact` | `hot_window_bytes`? | `sealed`, `retired` (log files), `merged`, `segments` (there now), `bytes_before`, `bytes_after` |
+//! | `retention_list` | – | `policies[]` {`event_type`, `max_age_seconds`?, `max_events`?, `max_bytes`?} |
+//! | `retention_set` | the fields of a policy | as `retention_list` |
+//! | `retention_clear` | `event_type` | `cleared` |
+//! | `retention_run` | `dry_run`? (false) | `emptied[]` {`policy`, `events`, `bytes`} |
 //! | `snapshot` | `entities[]`? (names, or prefixes with a trailing star; all) | `saved`, `short` (too few events to need it), `failed`, `missing[]`, `more` (a prefix stands for more than 10,000) |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
@@ -20,10 +25,12 @@
 
 mod append_batch;
 mod backup;
+mod compact;
 mod complete;
 mod export_page;
 mod known_keys;
 mod prompt;
+mod retention;
 mod snapshot;
 mod verify;
 
@@ -47,6 +54,11 @@ pub static OPERATIONS: &[Operation] = &[
     export_page::OPERATION,
     verify::OPERATION,
     backup::OPERATION,
+    compact::OPERATION,
+    retention::LIST,
+    retention::SET,
+    retention::CLEAR,
+    retention::RUN,
     snapshot::OPERATION,
     complete::OPERATION,
     prompt::OPERATION,
