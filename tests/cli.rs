@@ -3,6 +3,7 @@
 mod backups;
 mod imports;
 mod queries;
+mod upkeep;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -86,7 +86,14 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         }
         None => nothing_yet(call, &entity, &now_view, &mut reply)?,
     }
-    if folded.state.is_none() && folded.last.is_some() {
+    let emptied = match &folded.last {
+        Some(last) => now_view.snapshot.emptied(&entity, last.position, now_view.filter.as_of)?,
+        None => 0,
+    };
+    if emptied > 0 {
+        reply.field("emptied_events", emptied);
+    }
+    if folded.state.is_none() && folded.events > emptied {
         reply.field("deleted", true);
     }
     put_changes(call, &entity, &folded, now_view.zone, &mut reply)?;

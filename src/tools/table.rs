@@ -22,6 +22,9 @@ const DEPTH_MAX: usize = 4;
 /// Who acted, as the metadata claims it: shown without being asked for.
 const ACTOR: &str = "metadata.actor";
 
+/// Whether retention has emptied the event: its payload is not known any more.
+const EMPTIED: &str = "emptied";
+
 /// How rows are written.
 #[derive(Clone, Debug)]
 pub(crate) struct RowStyle {
@@ -83,6 +86,7 @@ pub(crate) fn table(events: &[Event], style: &RowStyle) -> Table {
     let mut table = Table::default();
     let mut columns: Vec<Vec<Value>> = Vec::new();
     let mut taken = HashSet::new();
+    put_emptied(events, &mut table, &mut columns);
     for path in &style.wanted {
         let name = path.to_string();
         let is_shown_anyway = ["position", "timestamp", "entity_id", "event_type"].contains(&name.as_str());
@@ -103,13 +107,31 @@ pub(crate) fn table(events: &[Event], style: &RowStyle) -> Table {
             put_actor(events, style, &mut table, &mut columns);
         }
         let room = COLUMNS_MAX.saturating_sub(columns.len());
-        let payloads: Vec<Value> = events.iter().map(|event| event.payload.to_value()).collect();
+        let payloads: Vec<Value> = events.iter().map(payload).collect();
         choose(&payloads, &taken, room, style, &mut table, &mut columns);
     }
     table.rows = rows(events, columns, style.zone);
     let fixed = ["position", "timestamp", "entity_id", "event_type"].map(str::to_owned);
     table.columns.splice(0..0, fixed);
     table
+}
+
+/// What an event holds; nothing when retention has emptied it.
+fn payload(event: &Event) -> Value {
+    if event.emptied { Value::Object(Object::new()) } else { event.payload.to_value() }
+}
+
+/// Which events retention has emptied, where there are such: a column, or a constant.
+fn put_emptied(events: &[Event], table: &mut Table, columns: &mut Vec<Vec<Value>>) {
+    if !events.iter().any(|event| event.emptied) {
+        return;
+    }
+    if events.len() > 1 && events.iter().all(|event| event.emptied) {
+        table.constant.insert(EMPTIED.to_owned(), true.into());
+        return;
+    }
+    table.columns.push(EMPTIED.to_owned());
+    columns.push(events.iter().map(|event| if event.emptied { true.into() } else { Value::Null }).collect());
 }
 
 /// Who acted, where any event says it: a column, or a constant.
@@ -274,6 +296,9 @@ pub(crate) fn whole(event: &Event, style: &RowStyle) -> Value {
         if let Some(metadata) = &event.metadata {
             put("metadata", metadata.to_value());
         }
+    }
+    if event.emptied {
+        put(EMPTIED, true.into());
     }
     Value::Object(object)
 }

@@ -87,6 +87,15 @@ impl<'a> Cursor<'a> {
         self.number(Column::RecordedAt, row).map(Timestamp::from_micros)
     }
 
+    /// Whether retention has emptied the event of a row.
+    ///
+    /// # Errors
+    /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
+    pub(crate) fn is_emptied(&mut self, row: u32) -> Result<bool> {
+        let (page, at) = self.page(Column::Payload, row)?;
+        Ok(!page.is_present(at))
+    }
+
     /// The id of a row's event; `None` when every id in the segment is one that the store made.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** a position beyond the head is invisible, although the in-memory index may hold it already.
 
+mod emptied;
 mod heads;
 mod lookup;
 mod stats;
@@ -155,6 +156,20 @@ impl Snapshot {
     /// `Corrupt` when stored bytes are not what was written.
     pub fn entity_ids(&self, prefix: &str, max: usize) -> Result<Vec<EntityId>> {
         lookup::entity_ids(self, prefix, max)
+    }
+
+    /// How many events of an entity up to a position and a timestamp retention has emptied; those beyond the first 10,000
+    /// events of each segment are not counted. Costs nothing where nothing was emptied.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written and the mode is [`Mode::Write`].
+    pub(crate) fn emptied(
+        &self,
+        entity: &EntityId,
+        through: Position,
+        as_of: Option<Timestamp>,
+    ) -> Result<u64> {
+        emptied::emptied(self, entity.as_str(), through.min(self.head), as_of)
     }
 
     /// Counts and ranges of the view.

@@ -75,5 +75,8 @@ fn whole(event: &Event) -> Value {
     if let Some(metadata) = &event.metadata {
         put("metadata", metadata.as_str().into());
     }
+    if event.emptied {
+        put("emptied", true.into());
+    }
     Value::Object(object)
 }

@@ -55,3 +55,79 @@ fn event_type(arguments: &Object) -> Result<&str> {
     let given = arguments.get("event_type").and_then(Value::as_str);
     given.ok_or_else(|| Error::invalid("bad_argument", "event_type is missing or not a string"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Writes;
+    use crate::tools::fixture::Shop;
+    use crate::tools::operations::operate;
+
+    fn perform(shop: &Shop, name: &str, arguments: &Value) -> Result<Value> {
+        let arguments = arguments.as_object().expect("an object");
+        operate(&shop.engine, name, arguments, &shop.caller).map(Value::Object)
+    }
+
+    fn kept_three() -> Shop {
+        let shop = Shop::with_orders();
+        let set = json!({"event_type": "order.placed", "max_events": 3});
+        assert_eq!(perform(&shop, "retention_set", &set).expect("set"), json!({"policies": [set]}));
+        shop
+    }
+
+    #[test]
+    fn a_run_says_before_and_after_what_it_empties() {
+        let shop = kept_three();
+        let would = perform(&shop, "retention_run", &json!({"dry_run": true})).expect("computed");
+        assert_eq!(would["emptied"][0]["events"], 87);
+        assert_eq!(perform(&shop, "retention_run", &json!({})).expect("done"), would);
+        assert_eq!(perform(&shop, "retention_run", &json!({})).expect("done"), json!({"emptied": []}));
+        let cleared = perform(&shop, "retention_clear", &json!({"event_type": "order.placed"}));
+        assert_eq!(cleared.expect("cleared"), json!({"cleared": true}));
+        assert_eq!(perform(&shop, "retention_list", &json!({})).expect("a list"), json!({"policies": []}));
+    }
+
+    #[test]
+    fn who_may_not_write_empties_nothing() {
+        let mut shop = kept_three();
+        shop.caller.writes = Writes::None;
+        for (name, arguments) in [
+            ("retention_set", json!({"event_type": "x", "max_events": 1})),
+            ("retention_clear", json!({"event_type": "order.placed"})),
+            ("retention_run", json!({})),
+        ] {
+            assert_eq!(perform(&shop, name, &arguments).expect_err("denied").code(), "writes_denied");
+        }
+        assert!(perform(&shop, "retention_run", &json!({"dry_run": true})).is_ok());
+    }
+
+    #[test]
+    fn agents_are_told_what_was_emptied_and_pay_nothing_where_nothing_was() {
+        let shop = kept_three();
+        let page = json!({"entity_id": "order-7", "order": "asc"});
+        let before = shop.ask("query_events", &page);
+        assert!(!before["columns"].as_array().expect("columns").contains(&json!("emptied")), "{before}");
+        perform(&shop, "retention_run", &json!({})).expect("done");
+        let after = shop.ask("query_events", &page);
+        let at = after["table"]["columns"].as_array().or(after["columns"].as_array());
+        let at = at.expect("columns").iter().position(|name| name == "emptied").expect("a column");
+        let rows = after["table"]["rows"].as_array().or(after["rows"].as_array()).expect("rows");
+        let marks: Vec<_> = rows.iter().map(|row| row[at].clone()).collect();
+        assert_eq!(marks, [json!(true), Value::Null, Value::Null]);
+        let whole = shop.ask(
+            "query_events",
+            &json!({"entity_id": "order-7", "order": "asc", "response_format": "detailed"}),
+        );
+        assert_eq!(
+            (&whole["events"][0]["emptied"], &whole["events"][1]["emptied"]),
+            (&json!(true), &Value::Null)
+        );
+        let state = shop.ask("get_entity_state", &json!({"entity_id": "order-7"}));
+        assert_eq!((&state["emptied_events"], &state["state"]["carrier"]), (&json!(1), &json!("DHL")));
+        assert_eq!(state["state"].get("total"), None);
+        let first = shop.ask("get_entity_state", &json!({"entity_id": "order-7", "version": 1}));
+        assert_eq!((&first["emptied_events"], first.get("deleted")), (&json!(1), None));
+        let kept = shop.ask("get_entity_state", &json!({"entity_id": "order-89"}));
+        assert_eq!(kept.get("emptied_events"), None);
+    }
+}
