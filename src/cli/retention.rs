@@ -60,13 +60,13 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "limits", required = true, multiple = true, args = ["max_age", "max_events", "max_bytes"])]
 struct SetArgs {
     /// The event type, or a prefix with a trailing star
     #[arg(value_name = "TYPE")]
     event_type: String,
     /// Keep what is younger by its timestamp, such as 30d (s, m, h, d, w)
     #[arg(long, value_name = "AGE", value_parser = seconds)]
+    #[arg(required_unless_present_any = ["max_events", "max_bytes"])]
     max_age: Option<u64>,
     /// Keep so many events of each type
     #[arg(long, value_name = "COUNT")]

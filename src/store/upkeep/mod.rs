@@ -63,9 +63,9 @@ pub struct Upkeep {
     pub merged: u64,
     /// Segments that there are now.
     pub segments: u64,
-    /// Bytes of log, segments and indexes before.
+    /// Bytes of log, segments and indexes in use before.
     pub bytes_before: u64,
-    /// Bytes of log, segments and indexes now.
+    /// Bytes of log, segments and indexes in use now.
     pub bytes_after: u64,
 }
 
@@ -84,7 +84,8 @@ impl Branch {
         while self.background.wait_for_upkeep(LOOK_INTERVAL) {
             let urgency = Urgency::InTime(self.options.clock.now());
             let due = Due { urgency, hot_window_bytes: self.options.hot_window_bytes };
-            match self.upkeep(due).and_then(|_| self.retain_in_time(&mut pace)) {
+            let done = self.upkeep(due, &mut self.upkeep_turn.lock());
+            match done.and_then(|_| self.retain_in_time(&mut pace)) {
                 Err(error) if error.kind() != ErrorKind::Closed => {
                     // What was there is still there; it is tried again with the next full log file, or in a minute.
                     tracing::error!("failed to {error}");
@@ -99,11 +100,10 @@ impl Branch {
     /// # Errors
     /// `Exhausted` when the disk is full, `Unavailable` when it fails and `Closed` when the store is being closed: nothing
     /// is lost. When it was the manifest that could not be swapped, writing stops until the store is opened again.
-    fn upkeep(&self, due: Due) -> Result<Upkeep> {
-        let mut damaged = self.upkeep_turn.lock();
-        let mut done = Upkeep { bytes_before: self.bytes(), ..Upkeep::default() };
+    fn upkeep(&self, due: Due, damaged: &mut Damaged) -> Result<Upkeep> {
+        let mut done = Upkeep { bytes_before: self.bytes_in_use(), ..Upkeep::default() };
         while !self.background.is_closing() && self.fault().is_none() {
-            match self.next_step(due, &damaged) {
+            match self.next_step(due, damaged) {
                 Some(Step::Seal(log, last)) => {
                     self.seal(&log, last)?;
                     done.sealed += 1;
@@ -116,17 +116,17 @@ impl Branch {
                 Some(Step::Merge(segments)) => {
                     let merged = self.merge(&segments);
                     done.merged += if merged.is_ok() { segments.len() as u64 } else { 0 };
-                    self.note_damage(merged, &segments, &mut damaged)?;
+                    self.note_damage(merged, &segments, damaged)?;
                 }
                 Some(Step::MergeIndexes(segment, files)) => {
                     let merged = self.merge_indexes(&segment, &files);
-                    self.note_damage(merged, &[*segment.entry()], &mut damaged)?;
+                    self.note_damage(merged, &[*segment.entry()], damaged)?;
                 }
                 None => break,
             }
         }
         done.segments = self.manifest.lock().segments.len() as u64;
-        done.bytes_after = self.bytes();
+        done.bytes_after = self.bytes_in_use();
         Ok(done)
     }
 
@@ -149,6 +149,7 @@ impl Branch {
     /// Those of an append, and of [`upkeep`](Self::upkeep).
     pub(crate) fn compact(&self, hot_window_bytes: u64) -> Result<Upkeep> {
         self.check_writable()?;
+        let mut damaged = self.upkeep_turn.lock();
         {
             let mut writer = self.writer.lock();
             if writer.next > writer.end.log.first() {
@@ -156,7 +157,7 @@ impl Branch {
             }
         }
         self.background.wait_until_saved();
-        self.upkeep(Due { urgency: Urgency::Now, hot_window_bytes })
+        self.upkeep(Due { urgency: Urgency::Now, hot_window_bytes }, &mut damaged)
     }
 
     fn next_step(&self, due: Due, damaged: &Damaged) -> Option<Step> {
@@ -185,21 +186,18 @@ impl Branch {
         (hot_bytes > hot_window_bytes).then(|| Step::Retire(Arc::clone(oldest)))
     }
 
-    /// The bytes of all files but those that hold no event.
-    fn bytes(&self) -> u64 {
-        let view = self.view();
-        let mut last_log: Option<&Arc<LogFile>> = None;
-        let mut bytes = 0;
-        for range in &view.ranges {
-            if let RangeIndex::File(file) = &range.index {
-                bytes += file.size();
-            }
-            if let Some(log) = range.log().filter(|log| !last_log.is_some_and(|last| Arc::ptr_eq(last, log)))
-            {
-                bytes += log.bytes().len() as u64;
-                last_log = Some(log);
+    /// The bytes of log, segments and indexes, without what is only reserved for the log.
+    fn bytes_in_use(&self) -> u64 {
+        let (view, mut bytes) = (self.view(), 0);
+        for (range, next) in view.ranges.iter().zip(view.ranges.iter().skip(1)) {
+            let RangeIndex::File(file) = &range.index else { continue };
+            bytes += file.size();
+            // The last index of a log file says where its log ends.
+            if range.log().is_some_and(|log| !next.is_in(log)) {
+                bytes += file.log_end();
             }
         }
+        bytes += self.writer.lock().end.offset;
         let manifest = self.manifest.lock();
         bytes + manifest.segments.iter().map(|entry| entry.parquet_bytes + entry.envelope_bytes).sum::<u64>()
     }
