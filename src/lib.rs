@@ -58,8 +58,13 @@
 //!
 //! A full log file is indexed, then sealed: the same events in a Parquet file with an envelope beside it. Both stay for
 //! as long as the log file is among the newest ([`hot_window_bytes`](store::Options::hot_window_bytes)), and reads use
-//! the log. Beyond that the log file goes, once every row of the segment was compared with it. All of this happens on one
-//! thread of low priority, one manifest swap a step; a crash in between leaves files that no manifest names.
+//! the log. Beyond that the log file goes, once every row of the segment was compared with it. Small segments next to each
+//! other are merged, and then their indexes. All of this happens on one thread of low priority, one manifest swap a step; a
+//! crash in between leaves files that no manifest names.
+//!
+//! Nothing is emptied unless a [`RetentionPolicy`](store::RetentionPolicy) says so. Then what is to go is noted in the
+//! manifest, recorded by an event of its own, and only then are segments written anew without these payloads: an
+//! interrupted run is finished by the next one, and recorded once. The rows stay, so nothing is counted differently.
 //!
 //! # How a state is found
 //!
@@ -83,7 +88,7 @@
 //!   for every 4 KiB, what frames say of their calls, where each page lies without a footer to parse) lies beside it, in a
 //!   file that is read where it is mapped.
 //! - *A segment may be larger than its indexes.* Merging segments moves rows only; an index speaks of positions, so the
-//!   old ones go on being true.
+//!   old ones go on being true until they are merged too.
 //! - *A repeated call is known by its events alone.* Expectations and conditions do not count: what was stored once is
 //!   stored, and `timestamp > now-7d` means another moment each time it is sent.
 //! - *One position over everything, without a gap.* Most stores give positions before they are visible, so followers

@@ -17,7 +17,7 @@
 //! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
 //! in-memory part of `index` → the head moves → the caller is answered. A read pins a [`Snapshot`] and walks the index
 //! of each range of positions, newest or oldest first, down to the record in a mapped log file or the row in a segment.
-//! Behind all that, `upkeep` turns full log files into segments.
+//! Behind all that, `upkeep` turns full log files into segments, merges these, and empties what is not kept.
 
 mod append;
 mod background;

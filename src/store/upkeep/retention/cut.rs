@@ -14,6 +14,9 @@ use crate::store::segment::Cursor;
 use crate::store::snapshot::Snapshot;
 use crate::store::view::{Range, Rows};
 
+/// The most types whose cut an event tells: 1,000. A prefix may stand for more, and a payload has its limit.
+const TYPES_TOLD_MAX: usize = 1_000;
+
 /// What one policy empties, and the event that says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cut {
@@ -117,6 +120,7 @@ impl Cut {
         let types: serde_json::Map<_, _> = self
             .types
             .iter()
+            .take(TYPES_TOLD_MAX)
             .map(|(name, cut)| {
                 let mut limits = serde_json::Map::new();
                 if cut.through > 0 {
@@ -133,6 +137,7 @@ impl Cut {
             "events": self.events,
             "bytes": self.bytes,
             "head_position": self.head,
+            "event_type_count": self.types.len(),
             "event_types": types,
         })
         .to_string()
