@@ -15,10 +15,10 @@ use crate::limit::copy;
 use crate::report::time;
 use crate::scratch;
 
-const ENTITIES: usize = 30_000;
-const EVENTS_PER_ENTITY: usize = 10;
-const EVENTS: usize = ENTITIES * EVENTS_PER_ENTITY;
-const TYPES: usize = 20;
+pub const ENTITIES: usize = 30_000;
+pub const EVENTS_PER_ENTITY: usize = 10;
+pub const EVENTS: usize = ENTITIES * EVENTS_PER_ENTITY;
+pub const TYPES: usize = 20;
 /// The events of the long entity.
 const LONG_EVENTS: usize = 10_000;
 /// The first event's timestamp; each later one comes a second later.
@@ -26,8 +26,8 @@ const BEGIN_US: i64 = 1_700_000_000_000_000;
 const SECOND_US: i64 = 1_000_000;
 
 /// A store of 300,000 events: 30,000 entities of ten events each, spread over the whole log.
-fn fill(dir: &Path) -> Store {
-    let options = Options { durability: Durability::Interval { ms: 1_000 }, ..Options::default() };
+pub fn fill(dir: &Path, options: Options) -> Store {
+    let options = Options { durability: Durability::Interval { ms: 1_000 }, ..options };
     let store = Store::open(dir, options).expect("a healthy disk");
     for first in (0..EVENTS).step_by(1_000) {
         let events = (first..first + 1_000).map(draft).collect();
@@ -52,7 +52,7 @@ fn draft(n: usize) -> EventDraft {
 }
 
 /// Numbers all over `0..end`, one after the other.
-fn spread(end: usize) -> impl FnMut() -> usize {
+pub fn spread(end: usize) -> impl FnMut() -> usize {
     let mut n = 0_usize;
     move || {
         n = n.wrapping_add(2_654_435_761);
@@ -64,24 +64,24 @@ fn scan_of(filter: Filter, order: Order) -> Scan {
     Scan { filter, order, ..Scan::default() }
 }
 
-fn of_entity(n: usize) -> Scan {
+pub fn of_entity(n: usize) -> Scan {
     let entity_id = Some(NamePattern::Exact(format!("entity-{n}")));
     scan_of(Filter { entity_id, ..Filter::default() }, Order::Ascending)
 }
 
-fn of_type(n: usize) -> Scan {
+pub fn of_type(n: usize) -> Scan {
     let event_type = Some(NamePattern::Exact(format!("type {n}")));
     scan_of(Filter { event_type, ..Filter::default() }, Order::Descending)
 }
 
-fn of_time(n: usize) -> Scan {
+pub fn of_time(n: usize) -> Scan {
     let since = Timestamp::from_micros(BEGIN_US + SECOND_US * i64::try_from(n).expect("small"));
     let until = Timestamp::from_micros(since.as_micros() + 1_000 * SECOND_US);
     scan_of(Filter { since: Some(since), until: Some(until), ..Filter::default() }, Order::Ascending)
 }
 
 /// Times one page of a scan and prints it beside the time to copy the bytes that it gives.
-fn page(
+pub fn page(
     criterion: &mut Criterion,
     store: &Store,
     name: &str,
@@ -100,7 +100,7 @@ fn page(
 /// Measures every case.
 pub fn measure(criterion: &mut Criterion) {
     let dir = scratch();
-    let store = fill(dir.path());
+    let store = fill(dir.path(), Options::default());
     let (mut entity, mut event_type, mut moment) = (spread(ENTITIES), spread(TYPES), spread(EVENTS - 1_000));
     page(criterion, &store, "read/entity, 10 events", EVENTS_PER_ENTITY, move || of_entity(entity()));
     page(criterion, &store, "read/type, limit 100", 100, move || of_type(event_type()));

@@ -12,6 +12,7 @@ mod append;
 mod limit;
 mod read;
 mod report;
+mod segments;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ fn main() {
         .configure_from_args();
     append::measure(&mut criterion);
     read::measure(&mut criterion);
+    segments::measure(&mut criterion);
     criterion.final_summary();
 }
 
