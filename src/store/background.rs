@@ -35,6 +35,7 @@ pub(crate) struct Background {
     changed: Condvar,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is news for another thread")]
 struct State {
     jobs: VecDeque<Job>,
     /// Jobs that failed; they are tried again with the next.

@@ -47,14 +47,13 @@ impl Recovery<'_> {
         let mut next = entry.first();
         while next <= entry.last() {
             let fits = |index: &&Arc<IndexFile>| index.first() == next && index.last() <= entry.last();
-            let index = match saved.iter().filter(fits).max_by_key(|index| index.last()) {
-                Some(index) => RangeIndex::File(Arc::clone(index)),
-                None => {
-                    let behind = saved.iter().map(|index| index.first()).filter(|first| *first > next).min();
-                    let last = behind.map_or(entry.last(), Position::previous).min(entry.last());
-                    self.unsaved.push(Job { first: next, covered: None });
-                    RangeIndex::Memory(Arc::new(self.index_anew(segment, next, last)?))
-                }
+            let index = if let Some(index) = saved.iter().filter(fits).max_by_key(|index| index.last()) {
+                RangeIndex::File(Arc::clone(index))
+            } else {
+                let behind = saved.iter().map(|index| index.first()).filter(|first| *first > next).min();
+                let last = behind.map_or(entry.last(), Position::previous).min(entry.last());
+                self.unsaved.push(Job { first: next, covered: None });
+                RangeIndex::Memory(Arc::new(self.index_anew(segment, next, last)?))
             };
             next = index.last().next();
             self.view.ranges.push(Arc::new(Range::of_segment(segment, index)));
