@@ -101,6 +101,8 @@ pub fn page(
 pub fn measure(criterion: &mut Criterion) {
     let dir = scratch();
     let store = fill(dir.path(), Options::default());
+    // Sealing is over when this returns; the log files stay, and reads use them.
+    store.compact().expect("a healthy disk");
     let (mut entity, mut event_type, mut moment) = (spread(ENTITIES), spread(TYPES), spread(EVENTS - 1_000));
     page(criterion, &store, "read/entity, 10 events", EVENTS_PER_ENTITY, move || of_entity(entity()));
     page(criterion, &store, "read/type, limit 100", 100, move || of_type(event_type()));

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use allsource::event::{EventDraft, EventId};
-use allsource::store::{Append, Options, Store};
+use allsource::store::{Append, Options, Scan, ScanLimits, Store};
 
 const BATCH: u64 = 1_000;
 /// Between two lines of the report.
@@ -83,6 +83,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stats.entities,
         began.elapsed()
     );
+    let (cold, rate) = (stats.segments.events, replay(&store)?);
+    println!("replayed {} events, {cold} of them from segments: {rate:.0} events/s", stats.events);
     for (kind, (files, bytes)) in files_by_kind(Path::new(&dir))? {
         println!("{kind:>10}: {files:4} files, {:7.1} MiB", bytes as f64 / f64::from(1 << 20));
     }
@@ -121,6 +123,21 @@ fn fill(store: &Store, count: u64, shape: Shape) -> Result<f64, Box<dyn std::err
         }
     }
     Ok(peak)
+}
+
+/// Reads everything, oldest first, in pages of 10,000; gives events a second.
+fn replay(store: &Store) -> allsource::Result<f64> {
+    let (snapshot, began) = (store.snapshot(), Instant::now());
+    let limits = ScanLimits { events_max: 10_000, ..ScanLimits::default() };
+    let (mut scan, mut events) = (Scan::default(), 0);
+    loop {
+        let page = snapshot.scan(&scan, &limits)?;
+        events += page.events.len();
+        match page.scanned_to {
+            Some(scanned_to) if !page.complete => scan.after = scanned_to,
+            _ => return Ok(events as f64 / began.elapsed().as_secs_f64()),
+        }
+    }
 }
 
 fn draft(n: u64, shape: Shape, random: &mut Random) -> allsource::Result<EventDraft> {
