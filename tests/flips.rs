@@ -48,7 +48,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for path in fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry").path()) {
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).expect("copied")) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copied");
+        }
     }
 }
 
@@ -77,7 +81,8 @@ fn sections(path: &Path, table: usize, count: usize) -> Vec<usize> {
 fn parts(path: &Path) -> Vec<usize> {
     let bytes = bytes::Bytes::from(fs::read(path).expect("a file"));
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).expect("a footer");
-    let columns = || metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns =
+        || metadata.row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
     let mut found = vec![1, bytes.len() - 20];
     let places: [fn(&ColumnChunkMetaData) -> Option<i64>; 5] = [
         |column| Some(column.data_page_offset()),

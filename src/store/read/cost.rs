@@ -33,8 +33,8 @@ fn read(snapshot: &Snapshot, filter: &Filter, order: Order, events_max: usize) -
     snapshot.scan(&Scan { filter: filter.clone(), order, ..Scan::default() }, &limits).expect("a page")
 }
 
-fn named(name: &str) -> Option<NamePattern> {
-    Some(NamePattern::Exact(name.to_owned()))
+fn named(name: &str) -> NamePattern {
+    NamePattern::Exact(name.to_owned())
 }
 
 /// The work of a whole scan.
@@ -49,7 +49,8 @@ fn a_limit_bounds_the_pages_that_are_decoded_in_both_directions() {
     let fixture = frozen(0);
     let snapshot = fixture.snapshot(Mode::Write);
     for order in [Order::Ascending, Order::Descending] {
-        let page = read(&snapshot, &Filter { event_type: named("kind.1"), ..Filter::default() }, order, 100);
+        let page =
+            read(&snapshot, &Filter { event_type: Some(named("kind.1")), ..Filter::default() }, order, 100);
         assert_eq!((page.events.len(), page.examined, page.plan), (100, 100, ScanPlan::EventType));
         // A fourth of the events has the type: the hundred lie in about 400 rows, which one or two pages of each
         // column hold.
@@ -77,7 +78,7 @@ fn an_entity_touches_only_the_segments_that_have_it() {
             .map(|range| range.index.first())
             .collect();
         holding.dedup();
-        let filter = Filter { entity_id: named(event.entity_id.as_str()), ..Filter::default() };
+        let filter = Filter { entity_id: Some(named(event.entity_id.as_str())), ..Filter::default() };
         for order in [Order::Ascending, Order::Descending] {
             let page = read(&snapshot, &filter, order, usize::MAX);
             assert_eq!(page.events.len(), expected.len());
@@ -88,7 +89,7 @@ fn an_entity_touches_only_the_segments_that_have_it() {
         }
     }
     assert!(ruled_out > 0, "some segment lacks some entity");
-    let stranger = Filter { entity_id: named("order-x"), ..Filter::default() };
+    let stranger = Filter { entity_id: Some(named("order-x")), ..Filter::default() };
     assert_eq!(read(&snapshot, &stranger, Order::Ascending, 10).work, Work::default());
 }
 
@@ -116,7 +117,7 @@ fn a_time_range_reads_the_blocks_that_can_hold_it() {
 fn both_directions_decode_the_same_pages() {
     let fixture = frozen(0);
     let snapshot = fixture.snapshot(Mode::Write);
-    for filter in [Filter::default(), Filter { event_type: named("kind.2"), ..Filter::default() }] {
+    for filter in [Filter::default(), Filter { event_type: Some(named("kind.2")), ..Filter::default() }] {
         let up = read(&snapshot, &filter, Order::Ascending, usize::MAX);
         let down = read(&snapshot, &filter, Order::Descending, usize::MAX);
         assert_eq!(up.work, down.work);

@@ -196,11 +196,11 @@ fn segments_are_merged_and_emptied_without_losing_a_row() {
     let whole = [segment];
     let mut source = SegmentsSource::new(&whole, Some(&empties)).expect("a segment");
     let entry = write(&RealDisk, merged.dir.path(), name, &mut source, &settings()).expect("room");
-    let emptied = Segment::open(&RealDisk, merged.dir.path(), &entry, cache).expect("a segment");
-    assert_eq!(emptied.verify(&|| true), Vec::new());
-    emptied.compare(&merged.log, &|| true).expect("what is left is the same");
+    let rest = Segment::open(&RealDisk, merged.dir.path(), &entry, cache).expect("a segment");
+    assert_eq!(rest.verify(&|| true), Vec::new());
+    rest.compare(&merged.log, &|| true).expect("what is left is the same");
     let mut count = 0;
-    let mut cursor = emptied.cursor();
+    let mut cursor = rest.cursor();
     for (row, event) in (0..).zip(merged.events()) {
         let mut expected = event.clone();
         if empties(event.event_type.as_str(), event.position, event.timestamp) {

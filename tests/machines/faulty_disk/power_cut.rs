@@ -61,14 +61,15 @@ pub fn leave(record: &Record, seed: u64, moment: u64, into: &Path) {
         let reachable = path.parent().is_some_and(Path::is_dir);
         match entry {
             Entry::Directory if reachable => fs::create_dir(path).expect("a directory can be made"),
-            Entry::File(id) if reachable => match written.get(id) {
-                Some(first) => fs::hard_link(first, path).expect("a file can be linked"),
-                None => {
+            Entry::File(id) if reachable => {
+                if let Some(first) = written.get(id) {
+                    fs::hard_link(first, path).expect("a file can be linked");
+                } else {
                     let content = content(&record.files[*id], &fate);
                     fs::write(&path, content).expect("a file can be written");
                     written.insert(*id, path);
                 }
-            },
+            }
             Entry::Directory | Entry::File(_) => {}
         }
     }
