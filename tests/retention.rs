@@ -7,11 +7,13 @@ use std::sync::Arc;
 use allsource::clock::{Clock, ManualClock};
 use allsource::event::{Event, EventDraft, EventId, Filter, IdempotencyKey, NamePattern, Timestamp};
 use allsource::store::disk::{Disk, RealDisk};
-use allsource::store::{Append, Options, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy, Store};
+use allsource::store::{
+    Append, Durability, Options, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy, Store,
+};
 
 use parquet::file::reader::SerializedFileReader;
 
-use crate::machines::faulty_disk::FaultyDisk;
+use crate::machines::faulty_disk::{Call, Fault, FaultyDisk};
 use crate::machines::ledger::read_all;
 use crate::machines::scratch;
 use crate::machines::workload::small_options;
@@ -243,4 +245,36 @@ fn an_interrupted_run_is_finished_and_recorded_once() {
             return;
         }
     }
+}
+
+/// Under interval durability a power cut took events that a run had already noted as to be emptied, and the events that got
+/// their positions were emptied in their place.
+#[test]
+fn what_a_power_cut_took_empties_nothing_that_comes_after_it() {
+    let open = |disk: &FaultyDisk, root: &Path| {
+        let durability = Durability::Interval { ms: 86_400_000 };
+        // No index is due to be saved, and so no sync.
+        let options = Options { durability, run_bytes: 1 << 20, ..options(Arc::new(disk.clone()), &clock()) };
+        Store::open(&root.join("store"), options).expect("a store")
+    };
+    let (first, second) = (scratch(), scratch());
+    let disk = FaultyDisk::over(first.path());
+    let store = open(&disk, first.path());
+    store.set_retention(RetentionPolicy { max_events: Some(1), ..policy("login") }).expect("set");
+    for number in 0..12 {
+        store.append(append(number * 3 + 2)).expect("stored");
+    }
+    disk.fail(Fault { call: Call::SyncData, within: "log", error: std::io::ErrorKind::Other });
+    store.apply_retention(false).expect_err("what it would empty is not durable");
+    disk.cut_power(0, second.path());
+
+    let store = open(&FaultyDisk::over(second.path()), second.path());
+    assert_eq!(store.snapshot().stats().expect("readable").events, 0);
+    for number in 0..4 {
+        store.append(append(number * 3 + 2)).expect("stored");
+    }
+    store.apply_retention(false).expect("a healthy disk");
+    let events = read_all(&store.snapshot(), &Filter::default()).expect("readable");
+    let kept = events.iter().filter(|event| !event.emptied && event.event_type.as_str() == "login");
+    assert_eq!(kept.map(|event| event.position.get()).collect::<Vec<_>>(), [4]);
 }

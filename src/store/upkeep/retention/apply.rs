@@ -121,10 +121,11 @@ impl Branch {
         Ok(())
     }
 
-    /// What every policy leaves out now.
+    /// What every policy leaves out now of what is durable: a position that a power cut takes is given to another event,
+    /// which must not be emptied for the one before.
     fn cuts(&self) -> Result<Vec<Cut>> {
         let policies = self.manifest.lock().retention.policies.clone();
-        let (snapshot, now) = (self.snapshot(), self.options.clock.now());
+        let (snapshot, now) = (self.snapshot().up_to(self.durable()), self.options.clock.now());
         let cuts = policies.iter().map(|policy| Cut::of(policy, &snapshot, now));
         cuts.filter_map(Result::transpose).collect()
     }
@@ -132,6 +133,8 @@ impl Branch {
     /// Finishes what was begun, then begins and finishes what is due now.
     fn retain(&self, damaged: &mut Damaged) -> Result<Vec<Emptied>> {
         let mut done = self.finish_retention(damaged)?;
+        self.sync_now();
+        self.check_writable()?;
         let cuts = self.cuts()?;
         if !cuts.is_empty() {
             // Ordering: what is to go is durable before it is recorded, so that it is recorded once.
