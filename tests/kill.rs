@@ -1,4 +1,4 @@
-//! The real server is killed in the middle of appends, again and again, and keeps what it acknowledged.
+//! The real server is killed in the middle of its work, again and again, and keeps what it acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -145,4 +145,61 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
         }
     }
     assert!(promised.len() as u64 > KILLS, "too little was acknowledged to prove anything");
+}
+
+/// How often the server is killed while it makes segments: `ALLSOURCE_KILL_ROUNDS`, or few, for they take long.
+fn rounds() -> u64 {
+    std::env::var("ALLSOURCE_KILL_ROUNDS")
+        .ok()
+        .map_or(6, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+/// Starts `allsource compact` on the store, beside the server that has it open.
+fn compact(dir: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_allsource"))
+        .args(["compact", "--hot-window", "0", "--data"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Each answer of the server is a step of the clock by which it is killed: while it writes, syncs, makes segments of its
+/// log, deletes log files or merges segments. Whoever asked for that takes over, and may be killed as well.
+#[test]
+fn kills_while_segments_are_made_lose_nothing_that_was_acknowledged() {
+    let root = tempfile::tempdir().expect("a directory for a test");
+    let dir = root.path().join("store");
+    let dice = SeededIds::new(51);
+    let mut promised: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for life in 0..rounds() {
+        let mut server = Server::start(&dir);
+        let mut asked = compact(&dir);
+        for batch in life * CALLS..(life + 1) * CALLS {
+            server.append(batch);
+        }
+        for _ in 0..dice.next_u64() % (CALLS + 1) {
+            promised.extend([acknowledged(&server.answer().expect("the server lives"))]);
+        }
+        server.child.kill().expect("the server lives");
+        while let Some(answer) = server.answer() {
+            promised.extend([acknowledged(&answer)]);
+        }
+        drop(server);
+        if dice.next_u64().is_multiple_of(2) {
+            asked.kill().expect("a process that was started here");
+        }
+        asked.wait().expect("a process that was started here");
+        let stored = stored(&dir);
+        for (batch, positions) in &promised {
+            assert_eq!(stored.get(batch), Some(positions), "batch {batch} after {} kills", life + 1);
+        }
+        let reader = Store::open(&dir, Options { mode: Mode::Read, ..Options::default() }).expect("readable");
+        assert_eq!(reader.verify().damage, [], "after {} kills", life + 1);
+    }
+    assert!(promised.len() as u64 > rounds(), "too little was acknowledged to prove anything");
+    let segments = std::fs::read_dir(dir.join("tenants/default/main/segments")).expect("a folder").count();
+    assert!(segments > 0, "no segment was ever made");
 }
