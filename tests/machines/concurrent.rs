@@ -95,7 +95,7 @@ fn syncs_at_intervals_beside_the_appends_keep_their_promise() {
 
 #[test]
 fn segments_that_are_made_beside_appends_cost_none() {
-    let upkeep = Some(Upkeep { every: 8, hot_window_bytes: 16 << 10 });
+    let upkeep = Some(Upkeep { every: 8, hot_window_bytes: 16 << 10, kept: None });
     survives(&Workload { seed: 11, appends: 36, upkeep, ..mixed() }, 13);
     let durability = Durability::Interval { ms: 1 };
     survives(&Workload { seed: 12, appends: 36, upkeep, durability, ..mixed() }, 17);

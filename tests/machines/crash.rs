@@ -7,9 +7,9 @@ use allsource::ErrorKind;
 use allsource::store::{Append, Durability, PlantedBug, Store};
 
 use super::faulty_disk::{Call, FaultyDisk};
-use super::ledger::{Ledger, Promise, Violation};
+use super::ledger::{Ledger, Promise, Violation, only_the_newest_are_kept};
 use super::scratch;
-use super::workload::{Shape, Workload};
+use super::workload::{SHIPPED, Shape, Workload};
 
 /// An interval that never ends by itself.
 pub const NEVER: Durability = Durability::Interval { ms: 86_400_000 };
@@ -82,8 +82,12 @@ pub fn go_on(workload: &Workload, root: &Path, ledger: Ledger, promise: Promise)
         }
         ledger.acknowledge(&append, &appended);
     }
-    if workload.upkeep.is_some() {
+    if let Some(upkeep) = workload.upkeep {
         store.compact().map_err(|error| format!("compacting after recovery: {error}"))?;
+        if let Some(kept) = upkeep.kept {
+            workload.retain(&store).map_err(|error| format!("retention after recovery: {error}"))?;
+            only_the_newest_are_kept(&store, SHIPPED, kept)?;
+        }
         ledger.clone().settle(&store, Promise::All).map_err(|violation| format!("compacted: {violation}"))?;
     }
     store.close().map_err(|error| format!("cannot be closed: {error}"))?;
@@ -113,6 +117,7 @@ fn stop_recovery(
             }
             if workload.upkeep.is_some() {
                 // It ends in the middle, or does not: both are tried.
+                drop(workload.retain(&store));
                 drop(store.compact());
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use allsource::event::{
     EntityId, Event, EventDraft, EventId, EventType, Filter, IdempotencyKey, NamePattern, Position, Version,
 };
-use allsource::store::{Append, Appended, Head, Scan, ScanLimits, Snapshot, Store};
+use allsource::store::{Append, Appended, Head, RETENTION_APPLIED, Scan, ScanLimits, Snapshot, Store};
 
 /// A broken promise, in words.
 pub type Violation = String;
@@ -58,10 +58,10 @@ pub fn expected_event(draft: &EventDraft, appended: &Appended, at: usize) -> Eve
 
 /// Whether `event` is what storing `draft` makes.
 fn is_stored_from(draft: &EventDraft, event: &Event) -> bool {
+    let is_same_content = event.payload == *draft.payload() && event.metadata.as_ref() == draft.metadata();
     event.entity_id == draft.entity_id
         && event.event_type == draft.event_type
-        && event.payload == *draft.payload()
-        && event.metadata.as_ref() == draft.metadata()
+        && (event.emptied || is_same_content)
         && draft.event_id.as_ref().is_none_or(|id| *id == event.event_id)
         && event.timestamp == draft.timestamp.unwrap_or(event.recorded_at)
 }
@@ -115,14 +115,17 @@ impl Ledger {
             format!("the head is {} but {} events can be read", snapshot.head(), events.len())
         })?;
         gapless(&events)?;
+        emptied_by_record(&events)?;
         let mut settled = BTreeMap::new();
         for frame in events.chunk_by(|a, b| a.recorded_at == b.recorded_at) {
             let first = frame[0].position.get();
             let append = match self.acknowledged.remove(&first) {
                 Some(batch) => {
-                    same(&batch.events, frame)?;
+                    same_or_emptied(&batch.events, frame)?;
                     batch.append
                 }
+                // What retention says of itself was appended by nobody here.
+                None if frame[0].event_type.as_str() == RETENTION_APPLIED => Append::default(),
                 None => self.take_unanswered(frame)?,
             };
             settled.insert(first, Batch { events: frame.to_vec(), append });
@@ -147,6 +150,9 @@ impl Ledger {
     pub fn retries_are_known(&self, store: &Store) -> Result<(), Violation> {
         let head = store.snapshot().head();
         for batch in self.acknowledged.values() {
+            if batch.append.events.is_empty() {
+                continue;
+            }
             let is_keyed = batch.key().is_some();
             if !is_keyed && batch.append.events.iter().any(|draft| draft.event_id.is_none()) {
                 continue;
@@ -286,6 +292,64 @@ fn same(expected: &[Event], found: &[Event]) -> Result<(), Violation> {
         let at = found.first().or(expected.first()).map(|event| event.position.get());
         format!("wanted {} events from position {at:?} on but found {}", expected.len(), found.len())
     })
+}
+
+/// Whether these are the events, apart from those that retention has emptied since.
+fn same_or_emptied(expected: &[Event], found: &[Event]) -> Result<(), Violation> {
+    let as_it_may_be = |(expected, found): (&Event, &Event)| match found.emptied {
+        true => emptied(expected),
+        false => expected.clone(),
+    };
+    check(expected.len() == found.len(), || format!("wanted {expected:?} but found {found:?}"))?;
+    same(&expected.iter().zip(found).map(as_it_may_be).collect::<Vec<_>>(), found)
+}
+
+/// What retention leaves of an event.
+fn emptied(event: &Event) -> Event {
+    let nothing = EventDraft::new("nothing", "nothing", "null").expect("a draft");
+    Event { payload: nothing.payload().clone(), metadata: None, emptied: true, ..event.clone() }
+}
+
+/// Whether everything that was emptied was recorded as such, by one record for each run.
+fn emptied_by_record(events: &[Event]) -> Result<(), Violation> {
+    let records: Vec<_> = events
+        .iter()
+        .filter(|event| event.event_type.as_str() == RETENTION_APPLIED)
+        .map(|event| (event.position, event.payload.to_value()))
+        .collect();
+    let mut runs = BTreeSet::new();
+    for (position, record) in &records {
+        let run = record["head_position"].as_u64().unwrap_or(0);
+        check(runs.insert(run), || format!("the run that is recorded at {position} was recorded before"))?;
+    }
+    for event in events.iter().filter(|event| event.emptied) {
+        let position = event.position.get();
+        let is_covered = records.iter().any(|(_, record)| {
+            let through = record["event_types"][event.event_type.as_str()]["through_position"].as_u64();
+            through.is_some_and(|through| position <= through)
+                && record["head_position"].as_u64().is_some_and(|head| position <= head)
+        });
+        check(is_covered, || format!("position {position} was emptied but no record says so"))?;
+    }
+    Ok(())
+}
+
+/// Whether of the events of a type exactly all but the newest `kept` are emptied, and no others.
+pub fn only_the_newest_are_kept(store: &Store, event_type: &str, kept: u64) -> Result<(), Violation> {
+    let mut left = kept;
+    for event in read_all(&store.snapshot(), &Filter::default())?.iter().rev() {
+        let is_of_type = event.event_type.as_str() == event_type;
+        let must_be_emptied = is_of_type && left == 0;
+        left -= u64::from(is_of_type && left > 0);
+        check(event.emptied == must_be_emptied, || {
+            format!(
+                "position {} is {} emptied",
+                event.position,
+                if event.emptied { "already" } else { "not" }
+            )
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether positions and versions count 1, 2, 3 …, and batches follow each other in time.

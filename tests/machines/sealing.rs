@@ -14,12 +14,17 @@ const CUTS: Cuts = Cuts { states: &[0, 2], in_recovery_every: 0 };
 
 /// Deletes every log file as soon as it may.
 fn cold() -> Workload {
-    Workload { seed: 21, appends: 16, upkeep: Some(Upkeep { every: 8, hot_window_bytes: 0 }), ..mixed() }
+    Workload {
+        seed: 21,
+        appends: 16,
+        upkeep: Some(Upkeep { every: 8, hot_window_bytes: 0, kept: None }),
+        ..mixed()
+    }
 }
 
 /// Keeps one full log file beside its segment.
 fn warm() -> Workload {
-    let upkeep = Upkeep { every: 5, hot_window_bytes: 16 << 10 };
+    let upkeep = Upkeep { every: 5, hot_window_bytes: 16 << 10, kept: None };
     Workload { seed: 22, appends: 15, upkeep: Some(upkeep), ..mixed() }
 }
 
@@ -40,10 +45,23 @@ fn what_may_still_be_lost_is_never_sealed() {
     holds(&Workload { durability: NEVER, ..cold() }, CUTS);
 }
 
+/// Empties all but the newest events of a type, and merges what is cold.
+fn forgetting() -> Workload {
+    let upkeep = Upkeep { every: 7, hot_window_bytes: 0, kept: Some(3) };
+    Workload { seed: 26, appends: 14, upkeep: Some(upkeep), ..mixed() }
+}
+
+#[test]
+fn a_power_cut_while_retention_empties_events_costs_nothing_else_and_is_recorded_once() {
+    holds(&forgetting(), CUTS);
+    holds(&Workload { durability: NEVER, ..forgetting() }, CUTS);
+}
+
 #[test]
 fn a_call_that_fails_while_segments_are_made_loses_nothing() {
     failures::holds(&Workload { seed: 24, appends: 10, ..cold() }, io::ErrorKind::Other);
     failures::holds(&Workload { seed: 25, appends: 10, ..warm() }, io::ErrorKind::StorageFull);
+    failures::holds(&Workload { seed: 27, appends: 7, ..forgetting() }, io::ErrorKind::Other);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use allsource::event::{
     EventDraft, EventId, Expected, Filter, IdempotencyKey, NamePattern, Position, Timestamp,
 };
 use allsource::store::disk::Disk;
-use allsource::store::{Append, AppendCondition, Durability, Options, PlantedBug, Store};
+use allsource::store::{Append, AppendCondition, Durability, Options, PlantedBug, RetentionPolicy, Store};
 use allsource::{Error, ErrorKind};
 
 use super::faulty_disk::FaultyDisk;
@@ -44,7 +44,12 @@ pub struct Upkeep {
     /// Everything is compacted behind every that many appends.
     pub every: u64,
     pub hot_window_bytes: u64,
+    /// How many events of the type [`SHIPPED`] keep their payload.
+    pub kept: Option<u64>,
 }
+
+/// The event type that retention is about.
+pub const SHIPPED: &str = "SHIPPED";
 
 /// A workload to run on a disk that may stop.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +79,27 @@ impl Workload {
         }
     }
 
-    /// Makes segments of everything if that is due behind the `n`-th append.
+    /// Empties what is no longer kept and makes segments of everything, if that is due behind the `n`-th append.
     pub fn keep_up(&self, store: &Store, n: u64) -> Result<(), Error> {
         match self.upkeep {
-            Some(upkeep) if (n + 1).is_multiple_of(upkeep.every) => store.compact().map(drop),
+            Some(upkeep) if (n + 1).is_multiple_of(upkeep.every) => {
+                self.retain(store)?;
+                store.compact().map(drop)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Empties what is no longer kept.
+    pub fn retain(&self, store: &Store) -> Result<(), Error> {
+        let Some(kept) = self.upkeep.and_then(|upkeep| upkeep.kept) else { return Ok(()) };
+        store.set_retention(RetentionPolicy {
+            event_type: SHIPPED.to_owned(),
+            max_age_seconds: None,
+            max_events: Some(kept),
+            max_bytes: None,
+        })?;
+        store.apply_retention(false).map(drop)
     }
 
     /// Runs until it is done or the disk stops.
@@ -182,7 +202,7 @@ fn draft(dice: &SeededIds, n: u64, at: u64) -> EventDraft {
     let event_type = match number(dice, 3) {
         0 => "order.placed",
         1 => "Bestellung bezahlt",
-        _ => "SHIPPED",
+        _ => SHIPPED,
     };
     let padding = if number(dice, 4) == 0 { number(dice, 1_500) } else { number(dice, 60) };
     let text: String = (0..padding).map(|_| char::from(b'a' + (dice.next_u64() % 26) as u8)).collect();
