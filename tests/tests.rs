@@ -21,6 +21,7 @@ mod flips;
 mod backup;
 mod formats;
 mod sealed;
+mod readers;
 mod kill;
 mod mcp;
 mod lessons;

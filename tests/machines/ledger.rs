@@ -296,9 +296,8 @@ fn same(expected: &[Event], found: &[Event]) -> Result<(), Violation> {
 
 /// Whether these are the events, apart from those that retention has emptied since.
 fn same_or_emptied(expected: &[Event], found: &[Event]) -> Result<(), Violation> {
-    let as_it_may_be = |(expected, found): (&Event, &Event)| match found.emptied {
-        true => emptied(expected),
-        false => expected.clone(),
+    let as_it_may_be = |(expected, found): (&Event, &Event)| {
+        if found.emptied { emptied(expected) } else { expected.clone() }
     };
     check(expected.len() == found.len(), || format!("wanted {expected:?} but found {found:?}"))?;
     same(&expected.iter().zip(found).map(as_it_may_be).collect::<Vec<_>>(), found)
