@@ -115,24 +115,23 @@ impl Fixture {
 
     /// One segment of several log files: each is sealed, then they are merged.
     fn segment(&self, logs: &[&[Arc<Range>]], cold: Cold, pages: &Arc<PageCache>) -> Arc<Segment> {
-        let settings =
-            |level| WriteSettings { group_rows: cold.group_rows, ..WriteSettings::new(level, &|| true) };
-        let finish = |source: &mut dyn SegmentSource, generation, level| {
+        let settings = || WriteSettings { group_rows: cold.group_rows, ..WriteSettings::new(&|| true) };
+        let finish = |source: &mut dyn SegmentSource, generation| {
             let name = SegmentName { first: source.first(), last: source.last(), generation };
             let dir = self.dir.path();
-            let entry = write_segment(&RealDisk, dir, name, source, &settings(level)).expect("room");
+            let entry = write_segment(&RealDisk, dir, name, source, &settings()).expect("room");
             Arc::new(Segment::open(&RealDisk, dir, &entry, Arc::clone(pages)).expect("a segment"))
         };
         let seal = |ranges: &&[Arc<Range>]| {
             let mut source = LogSource::new(ranges[0].log().expect("a log file")).expect("a sound log file");
-            finish(&mut source, 1, WriteSettings::SEAL_LEVEL)
+            finish(&mut source, 1)
         };
         let sealed: Vec<_> = logs.iter().map(seal).collect();
         match sealed.as_slice() {
             [segment] => Arc::clone(segment),
             segments => {
                 let mut source = SegmentsSource::new(segments, None).expect("neighbours");
-                finish(&mut source, 2, WriteSettings::MERGE_LEVEL)
+                finish(&mut source, 2)
             }
         }
     }

@@ -87,7 +87,7 @@ pub(super) fn seal(log: &Arc<LogFile>, dir: &Path) -> SegmentEntry {
 }
 
 pub(super) fn settings() -> WriteSettings<'static> {
-    WriteSettings { group_rows: 2_000, ..WriteSettings::new(WriteSettings::SEAL_LEVEL, &|| true) }
+    WriteSettings { group_rows: 2_000, ..WriteSettings::new(&|| true) }
 }
 
 impl LogSource {

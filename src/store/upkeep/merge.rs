@@ -56,7 +56,7 @@ impl Branch {
         empties: Option<Empties<'_>>,
     ) -> Result<SegmentEntry> {
         let goes_on = || !self.background.is_closing();
-        let settings = WriteSettings::new(WriteSettings::MERGE_LEVEL, &goes_on);
+        let settings = WriteSettings::new(&goes_on);
         let mut source = SegmentsSource::new(segments, empties)?;
         let dir = segment_dir(&self.dir);
         let entry = write(self.options.disk.as_ref(), &dir, name, &mut source, &settings)?;

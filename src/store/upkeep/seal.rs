@@ -32,10 +32,7 @@ impl Branch {
         }
         let name = SegmentName { first: log.first(), last, generation };
         let goes_on = || !self.background.is_closing();
-        let settings = WriteSettings {
-            planted_bug: self.options.planted(),
-            ..WriteSettings::new(WriteSettings::SEAL_LEVEL, &goes_on)
-        };
+        let settings = WriteSettings { planted_bug: self.options.planted(), ..WriteSettings::new(&goes_on) };
         write(self.options.disk.as_ref(), &segment_dir(&self.dir), name, &mut source, &settings)
     }
 
