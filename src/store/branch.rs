@@ -48,7 +48,7 @@ pub(crate) struct Branch {
     head: AtomicU64,
     /// The last position that survives a power cut.
     durable: AtomicU64,
-    fault: OnceLock<Error>,
+    pub(super) fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
     /// Held by whoever saves, merges or mends index files.
     pub indexing: Mutex<()>,
@@ -146,7 +146,7 @@ impl Branch {
 
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.options.mode == Mode::Read {
-            let message = "append: the store is open for reading only; open it for writing";
+            let message = "write: the store is open for reading only; open it for writing";
             return Err(Error::new(ErrorKind::Denied, "read_only", message));
         }
         self.fault().map_or(Ok(()), Err)
@@ -251,8 +251,10 @@ impl Branch {
     /// Starts a new log file with room for a frame of `bytes` bytes.
     ///
     /// # Errors
-    /// `Exhausted` when the disk is full: nothing has changed. Any other failure poisons the branch.
+    /// `Exhausted` when the disk is full, and what stopped all writing before: nothing has changed. Any other failure
+    /// poisons the branch.
     pub(crate) fn rotate(&self, writer: &mut Writer, bytes: usize) -> Result<()> {
+        self.fault().map_or(Ok(()), Err)?;
         // Ordering: the old file is durable before anything refers to what follows it.
         if self.options.durability != Durability::Fsync || writer.sync_is_due {
             self.sync_file(&writer.end.log).inspect_err(|_| self.lower_head(writer))?;
@@ -302,13 +304,24 @@ impl Branch {
         }
     }
 
-    /// Replaces the manifest by a changed copy.
+    /// Replaces the manifest by a changed copy, unless the branch is closed.
     pub(crate) fn change_manifest(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut manifest = self.manifest.lock();
+        // Ordering: asked behind the lock. Once the branch is closed the directory may be another process's.
+        self.check_open()?;
+        self.replace_manifest(&mut manifest, change)
+    }
+
+    /// The same for who has the manifest locked, and closes the branch.
+    pub(super) fn replace_manifest(
+        &self,
+        manifest: &mut Manifest,
+        change: impl FnOnce(&mut Manifest),
+    ) -> Result<()> {
         let mut new = manifest.clone();
         change(&mut new);
         if new != *manifest {
-            swap(self.options.disk.as_ref(), &self.dir, Some(&manifest), &new)?;
+            swap(self.options.disk.as_ref(), &self.dir, Some(manifest), &new)?;
             *manifest = new;
         }
         Ok(())
@@ -356,30 +369,6 @@ impl Branch {
 
     pub(crate) fn view(&self) -> Arc<View> {
         self.view.load_full()
-    }
-
-    /// Ends all writing: what comes after is answered `Closed`, what was committed is durable and the manifest says so.
-    pub(crate) fn finish(&self) -> Result<()> {
-        self.states.close();
-        // Ordering: behind the commit lock no append is under way, and the next finds the fault.
-        let writer = self.writer.lock();
-        let head = writer.next.previous();
-        if self.durable() < head {
-            self.sync_file(&writer.end.log)?;
-            self.advance_durable(head);
-        }
-        if let Some(fault) = self.fault() {
-            return Err(fault);
-        }
-        let _ = self.fault.set(Error::new(
-            ErrorKind::Closed,
-            "closed",
-            "append: the store is closed; open it again",
-        ));
-        self.change_manifest(|manifest| {
-            manifest.synced_through = manifest.synced_through.max(head.get());
-            manifest.volatile = false;
-        })
     }
 }
 

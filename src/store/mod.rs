@@ -23,6 +23,7 @@ mod append;
 mod background;
 mod backup;
 mod branch;
+mod close;
 mod cold;
 mod create;
 mod discard;

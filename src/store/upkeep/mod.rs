@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use choice::Urgency;
 pub(crate) use merge::Damaged;
+use parking_lot::MutexGuard;
 use retention::Pace;
 pub(crate) use retention::Retention;
 pub use retention::{Emptied, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy};
@@ -149,7 +150,7 @@ impl Branch {
     /// Those of an append, and of [`upkeep`](Self::upkeep).
     pub(crate) fn compact(&self, hot_window_bytes: u64) -> Result<Upkeep> {
         self.check_writable()?;
-        let mut damaged = self.upkeep_turn.lock();
+        let mut damaged = self.take_turn()?;
         {
             let mut writer = self.writer.lock();
             if writer.next > writer.end.log.first() {
@@ -158,6 +159,16 @@ impl Branch {
         }
         self.background.wait_until_saved();
         self.upkeep(Due { urgency: Urgency::Now, hot_window_bytes }, &mut damaged)
+    }
+
+    /// Waits until nobody else does upkeep, and lets nobody else do it until what is given back is dropped.
+    ///
+    /// # Errors
+    /// `Closed` when the branch was closed meanwhile.
+    pub(in crate::store) fn take_turn(&self) -> Result<MutexGuard<'_, Damaged>> {
+        let turn = self.upkeep_turn.lock();
+        self.check_open()?;
+        Ok(turn)
     }
 
     fn next_step(&self, due: Due, damaged: &Damaged) -> Option<Step> {

@@ -27,7 +27,7 @@ pub(in crate::store) fn repair(branch: &Branch, known: &[Damage]) -> Result<Veri
     for damage in report.damage.iter().filter(|damage| damage.is_derived()) {
         let path = index_dir(&branch.dir).join(&damage.file);
         let Some((first, last)) = positions_of(&path) else { continue };
-        let _turn = branch.upkeep_turn.lock();
+        let _turn = branch.take_turn()?;
         if !branch.mend(first, last, &damage.reason)? {
             // It serves no stretch: another index says what it did.
             let files = [path.with_extension("index"), path.with_extension("rows")];

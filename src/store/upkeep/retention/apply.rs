@@ -87,7 +87,7 @@ impl Store {
             return Ok(cuts.iter().map(Cut::emptied).collect());
         }
         self.branch.check_writable()?;
-        let mut damaged = self.branch.upkeep_turn.lock();
+        let mut damaged = self.branch.take_turn()?;
         self.branch.retain(&mut damaged)
     }
 }
