@@ -42,4 +42,4 @@ pub(crate) use name::{SegmentEntry, SegmentName, segment_dir};
 pub(crate) use reader::Segment;
 pub(crate) use source::{LogSource, SegmentSource};
 pub(crate) use verify::SegmentDamage;
-pub(crate) use write::{WriteSettings, write};
+pub(crate) use write::{WriteSettings, withdraw, write};

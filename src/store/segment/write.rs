@@ -70,10 +70,15 @@ pub(crate) fn write(
     let written = write_both(disk, dir, name, source, settings);
     if written.is_err() {
         // An unfinished file would only take up the space that may be missing.
-        let _ = disk.remove(&dir.join(name.file_name()));
-        let _ = disk.remove(&dir.join(name.envelope_name()));
+        withdraw(disk, dir, name);
     }
     written
+}
+
+/// Removes what was written of a segment that nothing has named yet; the next open removes what is left of it.
+pub(crate) fn withdraw(disk: &dyn Disk, dir: &Path, name: SegmentName) {
+    let _ = disk.remove(&dir.join(name.file_name()));
+    let _ = disk.remove(&dir.join(name.envelope_name()));
 }
 
 fn write_both(

@@ -12,7 +12,7 @@ use crate::store::index::{
 };
 use crate::store::options::Mode;
 use crate::store::segment::{
-    Empties, Segment, SegmentEntry, SegmentName, SegmentsSource, WriteSettings, segment_dir, write,
+    Empties, Segment, SegmentEntry, SegmentName, SegmentsSource, WriteSettings, segment_dir, withdraw, write,
 };
 use crate::store::view::{Range, View};
 
@@ -62,7 +62,8 @@ impl Branch {
         let entry = write(self.options.disk.as_ref(), &dir, name, &mut source, &settings)?;
         let compared = self.open_segment(&entry)?.compare_parts(segments, empties, &goes_on);
         if compared.is_err() {
-            self.discard_segment(&entry)?;
+            // At once, not when no backup copies files any more: by then a second attempt may have taken the name.
+            withdraw(self.options.disk.as_ref(), &dir, name);
         }
         compared.map(|()| entry)
     }
@@ -71,11 +72,19 @@ impl Branch {
     pub(super) fn replace_segments(&self, old: &[SegmentEntry], new: SegmentEntry) -> Result<()> {
         let segment = Arc::new(self.open_segment(&new)?);
         // Ordering: the manifest without the old files is durable before they go, and so is the way to the new one.
+        let mut is_named = false;
         self.swap_manifest(|manifest| {
-            if let Some(at) = manifest.segments.iter().position(|entry| Some(entry) == old.first()) {
+            if let Some(at) = manifest.segments.windows(old.len()).position(|entries| entries == old) {
                 manifest.segments.splice(at..at + old.len(), [new]);
+                is_named = true;
             }
         })?;
+        if !is_named {
+            return Err(Error::internal(format!(
+                "name segment {}: what it replaces is not there",
+                new.name()
+            )));
+        }
         self.change_view(|view| {
             for range in &mut view.ranges {
                 let is_old = range.segment().is_some_and(|segment| old.contains(segment.entry()));
@@ -160,4 +169,40 @@ pub(super) fn is_saved(view: &View, entry: &SegmentEntry) -> bool {
     let mut ranges = view.ranges.iter();
     ranges
         .all(|range| range.segment().is_none_or(|segment| segment.entry() != entry) || range.index.is_saved())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::event::{EventDraft, Position, Timestamp};
+    use crate::store::{Append, Options, Store};
+
+    /// A rewriting that is found wrong is withdrawn although files are held, and not once the next one has its name.
+    #[test]
+    fn a_second_attempt_keeps_the_name_that_the_first_had() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path(), Options::default()).expect("a new store");
+        let draft = EventDraft::new("order-1", "placed", "{}".to_owned()).expect("a draft");
+        store.append(Append { events: vec![draft], ..Append::default() }).expect("stored");
+        store.compact_to(0).expect("sealed");
+        let branch = &store.branch;
+        let entry = branch.manifest.lock().segments[0];
+        let whole = [branch.cold_segment(&entry).expect("a segment")];
+        let name = SegmentName { generation: entry.generation + 1, ..entry.name() };
+        let hold = branch.discards.hold();
+
+        // Says yes while the segment is written, which asks for the payload and the metadata, and no when it is compared.
+        let asked = Cell::new(0);
+        let fickle = |_: &str, _: Position, _: Timestamp| {
+            asked.set(asked.get() + 1);
+            asked.get() <= 2
+        };
+        let error = branch.rewrite(&whole, name, Some(&fickle)).expect_err("it is not what was asked for");
+        assert_eq!(error.code(), "segment_differs");
+        let rewritten = branch.rewrite(&whole, name, None).expect("written");
+        drop(hold);
+        branch.open_segment(&rewritten).expect("it is there");
+    }
 }
