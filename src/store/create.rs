@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing is created where a file holds events: a store whose manifest is lost is not an empty one.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
@@ -21,16 +22,23 @@ pub(super) const DIRECTORY_DEPTH: usize = 4;
 /// Creates an empty branch.
 pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manifest> {
     let disk = options.disk.as_ref();
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         let message = format!(
             "create the branch directory {}: {error}; choose a writable data directory",
             dir.display()
         );
         Error::new(ErrorKind::Unavailable, "disk_failed", message)
     };
-    if let Some(path) = file_with_events(disk, dir) {
+    let listed = file_with_events(disk, dir).map_err(|error| {
         let message = format!(
-            "open {}: it has {} but no manifest; restore manifest.json from a backup, or copy the events into a new store with `allsource salvage`",
+            "open {}: it has no manifest, and whether it has events cannot be seen: {error}; check the disk and retry",
+            dir.display()
+        );
+        Error::new(ErrorKind::Unavailable, "disk_failed", message)
+    })?;
+    if let Some(path) = listed {
+        let message = format!(
+            "open {}: it has {} but no manifest; make a new store from a backup with `allsource restore`, or of what is here with `allsource salvage`",
             dir.display(),
             path.display()
         );
@@ -73,12 +81,11 @@ pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manife
 /// Makes a branch's directory durable in its parents.
 ///
 /// The data directory and what leads to it may be new too; what cannot be read on that way was there before.
-pub(super) fn sync_up(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
+pub(super) fn sync_up(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for (depth, path) in dir.ancestors().enumerate() {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match disk.sync_dir(path) {
-            Err(error)
-                if depth >= DIRECTORY_DEPTH && error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) if depth >= DIRECTORY_DEPTH && error.kind() == io::ErrorKind::PermissionDenied => {}
             synced => synced?,
         }
     }
@@ -86,11 +93,33 @@ pub(super) fn sync_up(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
 }
 
 /// A log file or segment of a branch that has no manifest.
-fn file_with_events(disk: &dyn Disk, dir: &Path) -> Option<PathBuf> {
-    let list = |dir: PathBuf| disk.list(&dir).unwrap_or_default();
+fn file_with_events(disk: &dyn Disk, dir: &Path) -> io::Result<Option<PathBuf>> {
+    let list = |dir: PathBuf| match disk.list(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found,
+    };
     let is_segment = |path: &PathBuf| {
         path.file_name().and_then(|name| name.to_str()).is_some_and(|name| SegmentName::parse(name).is_some())
     };
-    let log = list(log_dir(dir)).into_iter().find(|path| rescue::holds_frames(disk, path));
-    log.or_else(|| list(segment_dir(dir)).into_iter().find(is_segment))
+    let log = list(log_dir(dir))?.into_iter().find(|path| rescue::holds_frames(disk, path));
+    Ok(log.or(list(segment_dir(dir))?.into_iter().find(is_segment)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::RealDisk;
+
+    #[test]
+    fn what_cannot_be_listed_does_not_pass_for_empty() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(file_with_events(&RealDisk, dir.path()).expect("nothing is there"), None);
+        // A file in the place of the directory is one way in which listing fails.
+        RealDisk.create(&segment_dir(dir.path())).expect("created");
+        assert!(file_with_events(&RealDisk, dir.path()).is_err());
+        let error = branch(dir.path(), "main", &Options::default()).expect_err("not empty for sure");
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "disk_failed"));
+        assert!(error.to_string().contains("whether it has events cannot be seen"), "{error}");
+        assert!(!log_dir(dir.path()).exists());
+    }
 }

@@ -108,7 +108,7 @@ fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> io::Result<()> {
 
 fn corrupt(path: &Path, reason: &str) -> Error {
     let message = format!(
-        "read manifest {}: {reason}; restore it from a backup, or copy the events into a new store with `allsource salvage`",
+        "read manifest {}: {reason}; make a new store from a backup with `allsource restore`, or of what is here with `allsource salvage`",
         path.display()
     );
     Error::new(ErrorKind::Corrupt, "manifest_damaged", message).with("file", path.display().to_string())
