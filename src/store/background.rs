@@ -135,9 +135,12 @@ impl Background {
         self.changed.notify_all();
     }
 
-    /// Waits until no index waits to be saved.
+    /// Waits until no index waits to be saved; those that could not be are tried once more.
     pub(crate) fn wait_until_saved(&self) {
         let mut state = self.state.lock();
+        let again = std::mem::take(&mut state.failed);
+        state.jobs.extend(again);
+        self.changed.notify_all();
         self.changed.wait_while(&mut state, |state| !state.jobs.is_empty() && !state.closing);
     }
 
@@ -260,5 +263,27 @@ impl Branch {
             Ok(()) => self.advance_durable(through),
             Err(_) => self.lower_head(&self.writer.lock()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_has_what_failed_tried_again() {
+        let background = Background::new(vec![Job { first: Position::new(1), covered: None }]);
+        assert!(background.next().is_some());
+        background.ended(true);
+        std::thread::scope(|scope| {
+            let saving = scope.spawn(|| {
+                let job = background.next();
+                background.ended(false);
+                job.is_some()
+            });
+            background.wait_until_saved();
+            background.close();
+            assert!(saving.join().expect("no panic"), "the job was not tried again");
+        });
     }
 }
