@@ -17,6 +17,10 @@ use crate::store::segment::SegmentEntry;
 
 /// The most segments that become one in one step: 64. Each takes some 300 KiB of memory meanwhile.
 const PARTS_MAX: usize = 64;
+/// How long nobody has appended when merging begins: 1 s.
+const QUIET_US: i64 = 1_000_000;
+/// How many small segments there are when merging waits no longer: 64.
+const WAITING_MAX: usize = 64;
 /// What a full segment weighs.
 const FULL: u64 = 1 << 20;
 /// What a segment weighs at least that is not merged again.
@@ -48,6 +52,19 @@ pub(super) fn choose(segments: &[SegmentEntry], options: &Options, urgency: Urge
     let longest_first =
         |first: usize| (2..=fitting(&weights, first)).rev().map(move |len| first..first + len);
     (0..segments.len()).flat_map(longest_first).find(is_due)
+}
+
+/// Whether merging waits until nobody has appended for [`QUIET_US`]: it takes the processor and the disk for seconds, and
+/// spares readers little until there are many small segments.
+pub(super) fn can_wait(
+    segments: &[SegmentEntry],
+    options: &Options,
+    last_append: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let small = segments.iter().filter(|segment| weight(segment, options) < DONE).count();
+    let quiet_us = now.as_micros().saturating_sub(last_append.as_micros());
+    small < WAITING_MAX && quiet_us < QUIET_US
 }
 
 /// How many neighbours from `first` on fit into one segment.
@@ -103,6 +120,23 @@ mod tests {
             merge_age_seconds: 5,
             ..Options::default()
         }
+    }
+
+    #[test]
+    fn merging_waits_for_quiet_but_not_for_ever() {
+        let check = |count: usize, quiet_us: i64, waits: bool| {
+            let segments = segments(&vec![10; count], 0);
+            let (last_append, now) =
+                (Timestamp::from_micros(NOW_US - quiet_us), Timestamp::from_micros(NOW_US));
+            assert_eq!(
+                can_wait(&segments, &options(), last_append, now),
+                waits,
+                "{count} segments, {quiet_us} µs"
+            );
+        };
+        check(WAITING_MAX - 1, QUIET_US - 1, true);
+        check(WAITING_MAX - 1, QUIET_US, false);
+        check(WAITING_MAX, 0, false);
     }
 
     /// Neighbours of these many events, 10 bytes each, the newest recorded at that time.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range as Places;
 use std::sync::Arc;
 
-use super::choice::{Urgency, choose};
+use super::choice::{Urgency, can_wait, choose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::branch::Branch;
 use crate::store::index::{
@@ -20,6 +20,14 @@ use crate::store::view::{Range, View};
 pub(crate) type Damaged = BTreeSet<SegmentName>;
 
 impl Branch {
+    /// Whether merging is to wait until nobody appends any more.
+    pub(super) fn merging_can_wait(&self, urgency: Urgency) -> bool {
+        let last_append = self.writer.lock().recorded_at;
+        let now = self.options.clock.now();
+        matches!(urgency, Urgency::InTime(_))
+            && can_wait(self.manifest.lock().cold(), &self.options, last_append, now)
+    }
+
     /// The neighbouring cold segments that are to become one, if it is time for some.
     ///
     /// Those that could not be read are left as they are.

@@ -175,12 +175,15 @@ impl Branch {
         if let Some((first, last)) = self.damaged_index() {
             return Some(Step::Mend(first, last));
         }
-        self.next_of_log(due.hot_window_bytes)
-            .or_else(|| self.mergeable(due.urgency, damaged).map(Step::Merge))
-            .or_else(|| {
-                self.indexes_of_one_segment(damaged)
-                    .map(|(segment, files)| Step::MergeIndexes(segment, files))
-            })
+        if let Some(step) = self.next_of_log(due.hot_window_bytes) {
+            return Some(step);
+        }
+        if self.merging_can_wait(due.urgency) {
+            return None;
+        }
+        self.mergeable(due.urgency, damaged).map(Step::Merge).or_else(|| {
+            self.indexes_of_one_segment(damaged).map(|(segment, files)| Step::MergeIndexes(segment, files))
+        })
     }
 
     fn next_of_log(&self, hot_window_bytes: u64) -> Option<Step> {
