@@ -91,11 +91,13 @@ impl Cut {
         if range.index.first().get() > self.head {
             return Ok(());
         }
+        let earliest = range.index.time_range().map(|times| times.0);
         let (mut rows, mut of_type) = (Vec::new(), Vec::new());
         for (name, cut) in &self.types {
             let Some(postings) = range.index.event_type(name)? else { continue };
             let through = Position::new(cut.through);
-            let high = match cut.before {
+            let is_young = |before: i64| earliest.is_some_and(|earliest| earliest.as_micros() >= before);
+            let high = match cut.before.filter(|&before| !is_young(before)) {
                 Some(_) => high,
                 None if through < range.index.first() => continue,
                 None => high.min(range.index.row_of(through)),
