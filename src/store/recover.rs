@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::background::Job;
 use super::branch::{Found, Writer};
 use super::create;
-use super::index::{IndexFile, MemoryIndex, RangeIndex, push_frame};
+use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
 use super::log::{
     Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge, records,
     walk,
@@ -125,6 +125,10 @@ impl Recovery<'_> {
     /// Opens every log file with the indexes that can be trusted.
     fn files(&mut self) -> Result<Tail> {
         self.report_unlisted()?;
+        if self.options.mode == Mode::Write {
+            // Whoever deleted the indexes, which are derived, may have deleted their directory with them.
+            self.make_folder(&index_dir(self.dir))?;
+        }
         let indexes = self.indexes();
         self.cold(&indexes)?;
         let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
@@ -309,10 +313,8 @@ impl Recovery<'_> {
         })
     }
 
-    /// A store of format 1 has no place for segments; the swap that names the new format makes this one durable.
-    fn prepare_for_segments(&self) -> Result<()> {
-        let dir = segment_dir(self.dir);
-        self.options.disk.create_dir_all(&dir).map_err(|error| {
+    fn make_folder(&self, dir: &Path) -> Result<()> {
+        self.options.disk.create_dir_all(dir).map_err(|error| {
             let message =
                 format!("create the directory {}: {error}; free space or check the disk", dir.display());
             Error::new(ErrorKind::Unavailable, "disk_failed", message)
@@ -328,7 +330,8 @@ impl Recovery<'_> {
         }
         manifest.volatile = self.options.durability != Durability::Fsync;
         if manifest.format < FORMAT {
-            self.prepare_for_segments()?;
+            // A store of format 1 has no place for segments; the swap that names the new format makes this one durable.
+            self.make_folder(&segment_dir(self.dir))?;
             manifest.format = FORMAT;
         }
         // Every file was proved on the way here, and there is no damage any more.
