@@ -65,8 +65,8 @@ pub(super) fn run(
     let remedy = if damage.iter().all(is_derived) {
         "no event is lost: `allsource verify --repair` builds these files anew"
     } else {
-        "keep a copy of the directory, then take a backup with `allsource restore`, or copy everything readable into a new \
-         store with `allsource salvage --to DIR`"
+        "keep a copy of the directory, then make a store from a backup with `allsource restore`, or copy everything readable into \
+         a new one with `allsource salvage --to DIR`"
     };
     writeln!(terminal.err, "damaged places: {}; {remedy}", damage.len())?;
     Ok(Exit::Damage)

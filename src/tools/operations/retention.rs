@@ -53,7 +53,10 @@ fn run(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
 
 fn event_type(arguments: &Object) -> Result<&str> {
     let given = arguments.get("event_type").and_then(Value::as_str);
-    given.ok_or_else(|| Error::invalid("bad_argument", "event_type is missing or not a string"))
+    given.ok_or_else(|| {
+        let message = "take a retention policy: event_type is missing or not a string; give a type, or a prefix with a star";
+        Error::invalid("bad_argument", message).with("argument", "event_type")
+    })
 }
 
 #[cfg(test)]
