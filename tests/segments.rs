@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use allsource::event::{Filter, NamePattern};
+use allsource::event::{EventDraft, Filter, NamePattern};
 use allsource::store::disk::RealDisk;
-use allsource::store::{Durability, Mode, Options, SegmentStats, Store};
+use allsource::store::{Append, Durability, Mode, Options, SegmentStats, Store};
 
 use crate::machines::faulty_disk::FaultyDisk;
 use crate::machines::ledger::read_all;
@@ -104,4 +104,24 @@ fn a_store_whose_manifest_is_lost_is_not_taken_for_an_empty_one() {
     let refused = Store::open(&dir, options).err().expect("it is refused");
     assert_eq!(refused.code(), "manifest_missing");
     assert_eq!(count(&dir, "parquet"), segments);
+}
+
+#[test]
+fn a_log_file_that_was_ended_early_gives_its_space_back() {
+    use std::os::unix::fs::MetadataExt;
+    let root = scratch();
+    let dir = root.path().join("store");
+    let options = Options { log_file_bytes: 4 << 20, ..filled(&dir, u64::MAX) };
+    let store = Store::open(&dir, options).expect("opens");
+    store.compact().expect("compacts");
+    let events = vec![EventDraft::new("order-1", "placed", "{}").expect("a draft")];
+    store.append(Append { events, ..Append::default() }).expect("stored");
+    store.compact().expect("compacts");
+    store.close().expect("closes");
+    let logs = fs::read_dir(dir.join("tenants/default/main/log")).expect("log files");
+    let used = |entry: fs::DirEntry| entry.metadata().expect("a log file").blocks() * 512;
+    let mut used: Vec<u64> = logs.map(|entry| used(entry.expect("an entry"))).collect();
+    used.sort_unstable();
+    assert_eq!(used.pop(), Some(4 << 20), "the newest is reserved");
+    assert!(used.iter().all(|&bytes| bytes < 1 << 20), "{used:?}");
 }

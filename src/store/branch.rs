@@ -279,6 +279,7 @@ impl Branch {
         })
         .inspect_err(|error| self.poison_unless_full(error, writer))?;
         let full = std::mem::replace(&mut writer.end, LogEnd::created(Arc::new(log)));
+        full.release_rest();
         self.roll_memory(writer, full.offset);
         Ok(())
     }

@@ -67,6 +67,12 @@ pub trait DiskFile: Send + Sync {
     fn allocate(&self, bytes: u64) -> io::Result<()>;
     /// Makes the bytes from `from` to `to` zero, inside the file. The file is never cut: it may be mapped.
     fn clear(&self, from: u64, to: u64) -> io::Result<()>;
+    /// Gives the space of the bytes from `from` to `to` back: they read as zero, and the size stays. Where the file system
+    /// cannot, nothing happens.
+    fn release(&self, from: u64, to: u64) -> io::Result<()> {
+        let _ = (from, to);
+        Ok(())
+    }
     /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
     /// The file's present size as shared memory; later writes inside it show through.

@@ -130,6 +130,18 @@ impl DiskFile for RealFile {
         }
     }
 
+    fn release(&self, from: u64, to: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        if from >= to {
+            return Ok(());
+        }
+        match fallocate(&self.0, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, from, to - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            released => Ok(released?),
+        }
+    }
+
     fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

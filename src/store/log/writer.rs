@@ -106,6 +106,13 @@ impl LogEnd {
         self.offset + bytes as u64 <= self.log.bytes().len() as u64
     }
 
+    /// Gives back the space behind the end of a file that is full: one that a compaction by command ended early is mostly that.
+    pub(crate) fn release_rest(&self) {
+        if let Err(error) = self.log.file().release(self.offset, self.log.bytes().len() as u64) {
+            tracing::warn!("failed to give back the unused end of log file {}: {error}", self.log.name());
+        }
+    }
+
     /// Writes whole frames at the end; they are not durable yet.
     pub(crate) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
         self.cut_torn_tail()?;

@@ -70,6 +70,14 @@ pub struct Upkeep {
     pub bytes_after: u64,
 }
 
+/// A log file that takes no more events.
+struct FullLog {
+    log: Arc<LogFile>,
+    last: Position,
+    /// Its bytes in use.
+    bytes: u64,
+}
+
 /// How much of what could be done is due.
 #[derive(Clone, Copy)]
 struct Due {
@@ -192,12 +200,12 @@ impl Branch {
             (Position::new(manifest.sealed_through()), manifest.log_files.first().copied())
         };
         let full = self.full_logs();
-        let hot_bytes: u64 = full.iter().map(|(log, _)| log.bytes().len() as u64).sum();
-        if let Some((log, last)) = full.iter().find(|(_, last)| *last > sealed_through) {
-            return Some(Step::Seal(Arc::clone(log), *last));
+        let hot_bytes: u64 = full.iter().map(|full| full.bytes).sum();
+        if let Some(full) = full.iter().find(|full| full.last > sealed_through) {
+            return Some(Step::Seal(Arc::clone(&full.log), full.last));
         }
-        let (oldest, _) = full.first().filter(|(log, _)| Some(log.first().get()) == oldest_log)?;
-        (hot_bytes > hot_window_bytes).then(|| Step::Retire(Arc::clone(oldest)))
+        let oldest = full.first().filter(|full| Some(full.log.first().get()) == oldest_log)?;
+        (hot_bytes > hot_window_bytes).then(|| Step::Retire(Arc::clone(&oldest.log)))
     }
 
     /// The bytes of log, segments and indexes, without what is only reserved for the log.
@@ -216,15 +224,16 @@ impl Branch {
         bytes + manifest.segments.iter().map(|entry| entry.parquet_bytes + entry.envelope_bytes).sum::<u64>()
     }
 
-    /// The full log files that one saved index serves, oldest first, with the last position of each, up to the first
-    /// that has none yet.
-    fn full_logs(&self) -> Vec<(Arc<LogFile>, Position)> {
+    /// The full log files that one saved index serves, oldest first, up to the first that has none yet.
+    fn full_logs(&self) -> Vec<FullLog> {
         let view = self.view();
         let hot: Vec<_> = view.ranges.iter().filter_map(|range| Some((range.log()?, &range.index))).collect();
         let mut logs = hot.chunk_by(|(one, _), (other, _)| Arc::ptr_eq(one, other)).rev();
         let _newest = logs.next();
         let whole = |stretches: &[(&Arc<LogFile>, &RangeIndex)]| match stretches {
-            [(log, index)] if index.is_saved() => Some((Arc::clone(log), index.last())),
+            [(log, RangeIndex::File(index))] => {
+                Some(FullLog { log: Arc::clone(log), last: index.last(), bytes: index.log_end() })
+            }
             _ => None,
         };
         logs.rev().map_while(whole).collect()
