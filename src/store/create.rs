@@ -92,14 +92,15 @@ pub(super) fn sync_up(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A log file or segment of a branch that has no manifest.
+/// A log file or segment, also one that is half restored, of a branch that has no manifest.
 fn file_with_events(disk: &dyn Disk, dir: &Path) -> io::Result<Option<PathBuf>> {
     let list = |dir: PathBuf| match disk.list(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         found => found,
     };
     let is_segment = |path: &PathBuf| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| SegmentName::parse(name).is_some())
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        SegmentName::parse(name.strip_suffix(".new").unwrap_or(name)).is_some()
     };
     let log = list(log_dir(dir))?.into_iter().find(|path| rescue::holds_frames(disk, path));
     Ok(log.or(list(segment_dir(dir))?.into_iter().find(is_segment)))

@@ -29,19 +29,21 @@ impl Recovery<'_> {
         removed.extend(self.remove_where(&segment_dir(self.dir), |path| {
             SegmentName::parse(name(path)).is_some_and(|name| !named.contains(&name))
         }));
-        let used: HashSet<&str> = self
-            .view
-            .ranges
-            .iter()
-            .filter_map(|range| match &range.index {
-                RangeIndex::File(file) => Some(file.name()),
+        let saved = || {
+            self.view.ranges.iter().filter_map(|range| match &range.index {
+                RangeIndex::File(file) => Some((range, file.name())),
                 RangeIndex::Memory(_) => None,
             })
-            .collect();
+        };
+        let used: HashSet<&str> = saved().map(|(_, name)| name).collect();
+        // Rows lead into a log file and are of no use behind it.
+        let leading: HashSet<&str> =
+            saved().filter(|(range, _)| range.log().is_some()).map(|(_, name)| name).collect();
         removed.extend(self.remove_where(&index_dir(self.dir), |path| {
             match path.extension().and_then(|ending| ending.to_str()) {
                 Some("new") => true,
-                Some("index" | "rows") => !used.contains(name(&path.with_extension("index"))),
+                Some("index") => !used.contains(name(path)),
+                Some("rows") => !leading.contains(name(&path.with_extension("index"))),
                 _ => false,
             }
         }));

@@ -1,7 +1,7 @@
 //! Reading the manifest, and replacing it so that a crash leaves the old one or the new one.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -79,31 +79,43 @@ fn parse(bytes: &[u8]) -> Result<Manifest, Unread> {
 /// 1. Check the invariants. 2. Write and sync a temporary file. 3. Rename it over the old one. 4. Sync the directory.
 ///
 /// # Errors
-/// `Internal` when an invariant would break (nothing is written), `Unavailable` when the disk fails: what a crash
-/// leaves is then unknown, so the caller must stop writing.
+/// `Internal` when an invariant would break and `Exhausted` when there is no room: the old manifest stands. `Unavailable`
+/// when the disk fails: what a crash leaves is then unknown, so the caller must stop writing.
 pub(crate) fn swap(disk: &dyn Disk, dir: &Path, old: Option<&Manifest>, new: &Manifest) -> Result<()> {
     let rule = invariants::broken(new).or_else(|| old.and_then(|old| invariants::broken_by_swap(old, new)));
     if let Some(rule) = rule {
         return Err(Error::internal(format!("replace the manifest: the new one breaks the rule \"{rule}\"")));
     }
-    write(disk, dir, new).map_err(|error| unreadable(&dir.join(NAME), &error.to_string()))
+    let failed = |error: io::Error| unreadable(&dir.join(NAME), &error.to_string());
+    let temporary = dir.join(TEMPORARY);
+    write(disk, &temporary, new).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            let _ = disk.remove(&temporary);
+            full(&dir.join(NAME), &error)
+        }
+        _ => failed(error),
+    })?;
+    disk.rename(&temporary, &dir.join(NAME)).and_then(|()| disk.sync_dir(dir)).map_err(failed)
 }
 
-fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> io::Result<()> {
+fn write(disk: &dyn Disk, temporary: &Path, manifest: &Manifest) -> io::Result<()> {
     let body = serde_json::to_string(manifest)?;
     let crc32c = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
     let document = serde_json::to_vec(&Document { crc32c, manifest: RawValue::from_string(body)? })?;
 
-    let temporary: PathBuf = dir.join(TEMPORARY);
-    match disk.remove(&temporary) {
+    match disk.remove(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let file = disk.create(&temporary)?;
+    let file = disk.create(temporary)?;
     file.write_all_at(&document, 0)?;
-    file.sync_data()?;
-    disk.rename(&temporary, &dir.join(NAME))?;
-    disk.sync_dir(dir)
+    file.sync_data()
+}
+
+fn full(path: &Path, error: &io::Error) -> Error {
+    let message =
+        format!("replace manifest {}: {error}; free space and retry: nothing has changed", path.display());
+    Error::new(ErrorKind::Exhausted, "disk_full", message)
 }
 
 fn corrupt(path: &Path, reason: &str) -> Error {
