@@ -176,6 +176,27 @@ fn a_disk_that_is_full_in_the_middle_of_a_write_loses_nothing() {
     holds(&store, &["a", "b"]);
 }
 
+/// A disk that was full at the moment of a new manifest ended all writing, as if it had failed.
+#[test]
+fn a_disk_too_full_for_a_new_manifest_changes_nothing() {
+    for call in [Call::Create, Call::Write] {
+        let place = Place::new();
+        let store = place.open();
+        let mut entities = fill(&store, &place);
+        // After this nothing is left to be done in the background, so that the fault meets the call that is meant.
+        store.compact().expect("a healthy disk");
+        append(&store, "late").expect("a healthy disk");
+        place.disk.fail(Fault { call, within: "manifest", error: io::ErrorKind::StorageFull });
+        let error = store.compact().expect_err("there is no space");
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Exhausted, "disk_full"), "{error}");
+        append(&store, "later").expect("there is space again");
+        store.compact().expect("there is space again");
+        entities.extend(["late".to_owned(), "later".to_owned()]);
+        drop(store);
+        holds(&place.open(), &entities.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
 /// A retention elsewhere ran before its directory sync had succeeded: what a directory holds is unknown after a failure.
 #[test]
 fn a_failed_directory_sync_stops_writing() {
