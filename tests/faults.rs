@@ -186,7 +186,7 @@ fn a_disk_too_full_for_a_new_manifest_changes_nothing() {
         // After this nothing is left to be done in the background, so that the fault meets the call that is meant.
         store.compact().expect("a healthy disk");
         append(&store, "late").expect("a healthy disk");
-        place.disk.fail(Fault { call, within: "manifest", error: io::ErrorKind::StorageFull });
+        place.disk.fail(Fault { call, within: "manifest.json.tmp", error: io::ErrorKind::StorageFull });
         let error = store.compact().expect_err("there is no space");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Exhausted, "disk_full"), "{error}");
         append(&store, "later").expect("there is space again");
