@@ -106,7 +106,7 @@ pub(crate) fn judge(
 ) -> Option<Break> {
     let window = log.bytes().get(at.offset..).unwrap_or_default();
     let window = window.get(..LOOK_BEHIND_END_BYTES).unwrap_or(window);
-    let is_silent = reason.is_none() && window.iter().all(|&byte| byte == 0);
+    let is_silent = reason.is_none() && is_zero(window);
     let end = if is_silent { at.offset } else { log.bytes().len() };
     let resume = later_frame(log, at, end);
     let proved =
@@ -116,6 +116,11 @@ pub(crate) fn judge(
         return Some(Break::Damage { reason, resume: resume.map(|(boundary, _)| boundary) });
     }
     (reason.is_some() || resume.is_some()).then_some(Break::Torn)
+}
+
+/// Whether there are only zeros: block by block, so that the processor compares many bytes at once.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(4 << 10).all(|block| block.iter().fold(0, |seen, byte| seen | byte) == 0)
 }
 
 /// The error for a log that cannot be written to because positions from `at` to `through` are damaged.
