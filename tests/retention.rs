@@ -195,6 +195,41 @@ fn the_newest_events_or_bytes_of_each_type_are_kept() {
 }
 
 #[test]
+fn a_damaged_segment_is_passed_over_until_it_is_restored() {
+    let root = scratch();
+    let (dir, clock) = (root.path().join("store"), clock());
+    let options = || Options { segment_bytes_max: 1, ..options(Arc::new(RealDisk), &clock) };
+    let store = Store::open(&dir, options()).expect("opens");
+    let before = filled(&store);
+    store.compact_to(0).expect("compacted");
+    store.close().expect("closes");
+    let mut found = Vec::new();
+    files(&dir, &mut found);
+    let mut segments: Vec<_> =
+        found.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect();
+    segments.sort();
+    assert!(segments.len() > 1, "{segments:?}");
+    let whole = fs::read(&segments[0]).expect("readable");
+    let mut broken = whole.clone();
+    broken[100..1_000].fill(0x55);
+    fs::write(&segments[0], &broken).expect("damaged");
+
+    let store = Store::open(&dir, options()).expect("opens again");
+    store.set_retention(RetentionPolicy { max_events: Some(1), ..policy("order.*") }).expect("set");
+    let first: u64 = store.apply_retention(false).expect("passed over").iter().map(|done| done.events).sum();
+    assert_eq!(store.apply_retention(false).expect("nothing more to do"), Vec::new());
+    let told = records(&store).len();
+    assert_eq!(told, 1);
+    fs::write(&segments[0], &whole).expect("restored");
+    let second: u64 = store.apply_retention(false).expect("applied").iter().map(|done| done.events).sum();
+    assert!(first > 0 && second > 0 && first + second == 198, "{first} and {second}");
+    let kept = [before[298].position, before[297].position, before[299].position];
+    check(&store, &before, &|event| {
+        event.event_type.as_str().starts_with("order.") && !kept.contains(&event.position)
+    });
+}
+
+#[test]
 fn a_policy_for_everything_spares_the_events_that_tell_of_it() {
     let root = scratch();
     let (dir, clock) = (root.path().join("store"), clock());

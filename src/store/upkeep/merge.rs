@@ -153,12 +153,15 @@ impl Branch {
 
     /// Which of some segments are not what was written; all of them when none is, for one must be to blame.
     pub(super) fn find_damaged(&self, entries: &[SegmentEntry]) -> Vec<SegmentName> {
-        let goes_on = || !self.background.is_closing();
-        let is_damaged = |entry: &&SegmentEntry| {
-            self.cold_segment(entry).is_ok_and(|segment| !segment.verify(&goes_on).is_empty())
-        };
-        let found: Vec<_> = entries.iter().filter(is_damaged).map(SegmentEntry::name).collect();
+        let found: Vec<_> =
+            entries.iter().filter(|entry| self.is_damaged(entry)).map(SegmentEntry::name).collect();
         if found.is_empty() { entries.iter().map(SegmentEntry::name).collect() } else { found }
+    }
+
+    /// Whether a cold segment is not what was written.
+    pub(super) fn is_damaged(&self, entry: &SegmentEntry) -> bool {
+        let goes_on = || !self.background.is_closing();
+        self.cold_segment(entry).is_ok_and(|segment| !segment.verify(&goes_on).is_empty())
     }
 
     /// A cold segment as readers have it open.

@@ -75,15 +75,15 @@ impl Store {
     ///    rewritten without what is to go, and the old ones deleted. With `dry_run` only the first is done, and nothing noted.
     ///
     /// Readers that pinned a [`Snapshot`](crate::store::Snapshot) before go on seeing what it held; a backup keeps what it
-    /// has.
+    /// has. A damaged segment is passed over, which the log says; a run after it was restored empties it.
     ///
     /// # Errors
     /// `Denied` when the store is open for reading only, `Exhausted` when the disk is full, `Unavailable` when it fails,
-    /// `Corrupt` when something cannot be read; what was begun is finished by the next run.
+    /// `Corrupt` when the log or an index cannot be read; what was begun is finished by the next run.
     pub fn apply_retention(&self, dry_run: bool) -> Result<Vec<Emptied>> {
         if dry_run {
             let begun = self.branch.manifest.lock().retention.begun.clone();
-            let cuts = if begun.is_empty() { self.branch.cuts()? } else { begun };
+            let cuts = if begun.is_empty() { self.branch.cuts(&mut Damaged::new())? } else { begun };
             return Ok(cuts.iter().map(Cut::emptied).collect());
         }
         self.branch.check_writable()?;
@@ -112,6 +112,8 @@ impl Branch {
         if !is_due {
             return Ok(());
         }
+        // A run that fails is tried again in a minute, whatever was sealed or merged meanwhile.
+        *pace = Pace::from(now);
         let done = self.retain(&mut self.upkeep_turn.lock())?;
         if !done.is_empty() {
             let events: u64 = done.iter().map(|emptied| emptied.events).sum();
@@ -123,19 +125,33 @@ impl Branch {
 
     /// What every policy leaves out now of what is durable: a position that a power cut takes is given to another event,
     /// which must not be emptied for the one before.
-    fn cuts(&self) -> Result<Vec<Cut>> {
+    fn cuts(&self, damaged: &mut Damaged) -> Result<Vec<Cut>> {
         let policies = self.manifest.lock().retention.policies.clone();
         let (snapshot, now) = (self.snapshot().up_to(self.durable()), self.options.clock.now());
-        let cuts = policies.iter().map(|policy| Cut::of(policy, &snapshot, now));
+        let cuts = policies.iter().map(|policy| Cut::of(policy, &snapshot, now, damaged));
         cuts.filter_map(Result::transpose).collect()
     }
 
     /// Finishes what was begun, then begins and finishes what is due now.
-    fn retain(&self, damaged: &mut Damaged) -> Result<Vec<Emptied>> {
+    fn retain(&self, known: &mut Damaged) -> Result<Vec<Emptied>> {
+        let mut damaged = self.still_damaged(known);
+        let done = self.retain_undamaged(&mut damaged);
+        known.append(&mut damaged);
+        done
+    }
+
+    /// Which of the segments that were damaged are so still: one that was restored is emptied like any other.
+    fn still_damaged(&self, known: &Damaged) -> Damaged {
+        let cold = self.manifest.lock().cold().to_vec();
+        let known = cold.iter().filter(|entry| known.contains(&entry.name()));
+        known.filter(|entry| self.is_damaged(entry)).map(SegmentEntry::name).collect()
+    }
+
+    fn retain_undamaged(&self, damaged: &mut Damaged) -> Result<Vec<Emptied>> {
         let mut done = self.finish_retention(damaged)?;
         self.sync_now();
         self.check_writable()?;
-        let cuts = self.cuts()?;
+        let cuts = self.cuts(damaged)?;
         if !cuts.is_empty() {
             // Ordering: what is to go is durable before it is recorded, so that it is recorded once.
             self.swap_manifest(|manifest| manifest.retention.begun = cuts)?;
@@ -220,21 +236,31 @@ impl Branch {
         Ok(None)
     }
 
-    /// Rewrites every segment that holds an event which is to be emptied.
+    /// Rewrites every segment that holds an event which is to be emptied; those that are damaged stay as they are.
     fn empty_segments(&self, cuts: &[Cut], damaged: &mut Damaged) -> Result<()> {
         let cold = self.manifest.lock().cold().to_vec();
-        let mut failed = None;
+        let (mut failed, mut left) = (None, Vec::new());
         for entry in cold {
             if self.background.is_closing() {
                 return Err(closing());
             }
+            if damaged.contains(&entry.name()) {
+                left.push(entry.name().to_string());
+                continue;
+            }
             match self.empty_segment(&entry, cuts) {
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Err(error) if error.kind() == ErrorKind::Corrupt && self.is_damaged(&entry) => {
+                    tracing::error!("failed to {error}");
                     damaged.insert(entry.name());
-                    failed = Some(error);
+                    left.push(entry.name().to_string());
                 }
+                // An index, which is mended.
+                Err(error) if error.kind() == ErrorKind::Corrupt => failed = failed.or(Some(error)),
                 emptied => emptied?,
             }
+        }
+        if !left.is_empty() {
+            tracing::error!("retention left damaged segments as they are: {}", left.join(", "));
         }
         failed.map_or(Ok(()), Err)
     }

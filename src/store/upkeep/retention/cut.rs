@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Emptied, RetentionPolicy};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Position, Timestamp};
 use crate::store::index::Span;
 use crate::store::read::Order;
 use crate::store::segment::Cursor;
 use crate::store::snapshot::Snapshot;
+use crate::store::upkeep::merge::Damaged;
 use crate::store::view::{Range, Rows};
 
 /// The most types whose cut an event tells: 1,000. A prefix may stand for more, and a payload has its limit.
@@ -43,7 +44,14 @@ pub(crate) struct TypeCut {
 
 impl Cut {
     /// What `policy` leaves out of a snapshot at the time `now`; `None` when that is nothing.
-    pub(super) fn of(policy: &RetentionPolicy, snapshot: &Snapshot, now: Timestamp) -> Result<Option<Self>> {
+    ///
+    /// Damaged segments count for nothing; those that are found are added to `damaged`.
+    pub(super) fn of(
+        policy: &RetentionPolicy,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        damaged: &mut Damaged,
+    ) -> Result<Option<Self>> {
         let mut cut = Self {
             policy: policy.clone(),
             head: snapshot.head().get(),
@@ -59,18 +67,24 @@ impl Cut {
                 continue;
             }
             let by_count = policy.max_events.map_or(Ok(0), |keep| last_beyond_count(snapshot, name, keep))?;
-            let by_bytes = policy.max_bytes.map_or(Ok(0), |keep| last_beyond_bytes(snapshot, name, keep))?;
+            let by_bytes =
+                policy.max_bytes.map_or(Ok(0), |keep| last_beyond_bytes(snapshot, name, keep, damaged))?;
             cut.types.insert(name.to_owned(), TypeCut { through: by_count.max(by_bytes), before });
         }
-        let (mut events, mut bytes) = (0, 0);
         for range in snapshot.ranges() {
-            cut.each_due(range, |event| {
-                events += 1;
-                bytes += size(event);
+            let counted = unless_damaged(range, damaged, || {
+                let (mut events, mut bytes) = (0, 0);
+                cut.each_due(range, |event| {
+                    events += 1;
+                    bytes += size(event);
+                })?;
+                Ok((events, bytes))
             })?;
+            let (events, bytes) = counted.unwrap_or_default();
+            cut.events += events;
+            cut.bytes += bytes;
         }
-        (cut.events, cut.bytes) = (events, bytes);
-        Ok((events > 0).then_some(cut))
+        Ok((cut.events > 0).then_some(cut))
     }
 
     /// Whether an event is emptied.
@@ -177,20 +191,48 @@ fn last_beyond_count(snapshot: &Snapshot, event_type: &str, keep: u64) -> Result
     Ok(0)
 }
 
+/// Reads a stretch, or nothing of it when it lies in a damaged segment.
+fn unless_damaged<T>(
+    range: &Range,
+    damaged: &mut Damaged,
+    read: impl FnOnce() -> Result<T>,
+) -> Result<Option<T>> {
+    let segment = range.segment();
+    if segment.is_some_and(|segment| damaged.contains(&segment.name())) {
+        return Ok(None);
+    }
+    match (read(), segment) {
+        (Err(error), Some(segment))
+            if error.kind() == ErrorKind::Corrupt && !segment.verify(&|| true).is_empty() =>
+        {
+            tracing::error!("failed to {error}; retention passes segment {} over", segment.name());
+            damaged.insert(segment.name());
+            Ok(None)
+        }
+        (read, _) => read.map(Some),
+    }
+}
+
 /// The newest event of a type that does not fit into `keep` bytes with all that are newer; 0 when there is none.
-fn last_beyond_bytes(snapshot: &Snapshot, event_type: &str, keep: u64) -> Result<u64> {
+fn last_beyond_bytes(snapshot: &Snapshot, event_type: &str, keep: u64, damaged: &mut Damaged) -> Result<u64> {
     let (mut kept, mut rows) = (0, Vec::new());
     for range in snapshot.ranges().iter().rev() {
         let Some(postings) = range.index.event_type(event_type)? else { continue };
         let span = Span { low: 0, high: range.index.row_of(snapshot.head()) };
         postings.chunk(span, Order::Descending, postings.count as usize, &mut rows)?;
-        let mut reader = Reader::new(range);
-        for &row in &rows {
-            let event = reader.event(row)?;
-            kept += size(&event);
-            if kept > keep {
-                return Ok(event.position.get());
+        let beyond = unless_damaged(range, damaged, || {
+            let mut reader = Reader::new(range);
+            for &row in &rows {
+                let event = reader.event(row)?;
+                kept += size(&event);
+                if kept > keep {
+                    return Ok(event.position.get());
+                }
             }
+            Ok(0)
+        })?;
+        if let Some(position) = beyond.filter(|&position| position > 0) {
+            return Ok(position);
         }
     }
     Ok(0)
