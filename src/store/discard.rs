@@ -20,6 +20,8 @@ pub(crate) struct Discards {
 struct State {
     holds: usize,
     due: Vec<PathBuf>,
+    /// What could not be removed, which was told.
+    failed: Vec<PathBuf>,
 }
 
 /// Keeps every file of the branch in its place until it is dropped.
@@ -34,7 +36,8 @@ impl Discards {
     /// reads on.
     ///
     /// # Errors
-    /// The disk's, at the first file that could not be removed although it is there. The others are not tried.
+    /// The disk's, of the first file that could not be removed although it is there. All are tried, and those that fail
+    /// once more with every later discard.
     pub(crate) fn discard(&self, paths: impl IntoIterator<Item = PathBuf>) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.holds > 0 {
@@ -42,10 +45,29 @@ impl Discards {
             return Ok(());
         }
         // Ordering: under the lock. Whoever takes a hold finds each file there for good or gone.
-        paths.into_iter().try_for_each(|path| match self.disk.remove(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        })
+        let before = std::mem::take(&mut state.failed);
+        let first = self.remove_all(paths, &mut state.failed);
+        let _told = self.remove_all(before, &mut state.failed);
+        first
+    }
+
+    /// Tries to remove each file, notes those that are still there, and gives the first error.
+    fn remove_all(
+        &self,
+        paths: impl IntoIterator<Item = PathBuf>,
+        failed: &mut Vec<PathBuf>,
+    ) -> io::Result<()> {
+        let mut first = Ok(());
+        for path in paths {
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    failed.push(path);
+                    first = first.and(Err(error));
+                }
+                _ => {}
+            }
+        }
+        first
     }
 
     /// Lets no file be removed until the hold is dropped.
@@ -93,5 +115,23 @@ mod tests {
         drop(second);
         assert!(!files.iter().any(|file| file.exists()));
         discards.discard(files).expect("what is gone already is no failure");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_removed_keeps_no_other_and_is_tried_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (stuck, other) = (dir.path().join("stuck"), dir.path().join("other"));
+        // What is a directory cannot be removed as a file.
+        std::fs::create_dir(&stuck).expect("created");
+        RealDisk.create(&other).expect("created");
+        let discards = Discards::new(Arc::new(RealDisk));
+        let hold = discards.hold();
+        discards.discard([stuck.clone(), other.clone()]).expect("noted");
+        drop(hold);
+        assert!(stuck.exists() && !other.exists());
+        std::fs::remove_dir(&stuck).expect("removed");
+        RealDisk.create(&stuck).expect("created");
+        discards.discard([]).expect("nothing new fails");
+        assert!(!stuck.exists());
     }
 }
