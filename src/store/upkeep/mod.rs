@@ -94,12 +94,13 @@ impl Branch {
             let urgency = Urgency::InTime(self.options.clock.now());
             let due = Due { urgency, hot_window_bytes: self.options.hot_window_bytes };
             let done = self.upkeep(due, &mut self.upkeep_turn.lock());
-            match done.and_then(|_| self.retain_in_time(&mut pace)) {
-                Err(error) if error.kind() != ErrorKind::Closed => {
+            // Whatever failed before: on a full disk it is retention that makes room.
+            let retained = self.retain_in_time(&mut pace);
+            for error in [done.err(), retained.err()].into_iter().flatten() {
+                if error.kind() != ErrorKind::Closed {
                     // What was there is still there; it is tried again with the next full log file, or in a minute.
                     tracing::error!("failed to {error}");
                 }
-                _ => {}
             }
         }
     }
