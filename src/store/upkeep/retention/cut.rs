@@ -1,6 +1,6 @@
 //! What a policy leaves out at one moment: computed once, then carried out as it was written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,7 +25,7 @@ pub(crate) struct Cut {
     pub policy: RetentionPolicy,
     /// The last position that was there.
     pub head: u64,
-    /// Up to where each type is emptied.
+    /// Up to where each type with something to empty is emptied.
     pub types: BTreeMap<String, TypeCut>,
     /// How many events are emptied, and how many bytes.
     pub events: u64,
@@ -71,10 +71,14 @@ impl Cut {
                 policy.max_bytes.map_or(Ok(0), |keep| last_beyond_bytes(snapshot, name, keep, damaged))?;
             cut.types.insert(name.to_owned(), TypeCut { through: by_count.max(by_bytes), before });
         }
+        let mut due = BTreeSet::new();
         for range in snapshot.ranges() {
             let counted = unless_damaged(range, damaged, || {
                 let (mut events, mut bytes) = (0, 0);
                 cut.each_due(range, |event| {
+                    if !due.contains(event.event_type.as_str()) {
+                        due.insert(event.event_type.as_str().to_owned());
+                    }
                     events += 1;
                     bytes += size(event);
                 })?;
@@ -84,6 +88,7 @@ impl Cut {
             cut.events += events;
             cut.bytes += bytes;
         }
+        cut.types.retain(|name, _| due.contains(name));
         Ok((cut.events > 0).then_some(cut))
     }
 
