@@ -63,7 +63,8 @@ pub(super) fn run(
     if failed > 0 {
         writeln!(
             terminal.err,
-            "{} states could not be saved: larger than 4 MiB, or the disk failed",
+            "{} states could not be saved: larger than 4 MiB, another save or a change to \
+             the store's files was in the way (run this again), or the disk failed",
             grouped(failed)
         )?;
     }

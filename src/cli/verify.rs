@@ -14,7 +14,7 @@ Read every byte of the store, check every checksum, and prove that positions and
 says what its events say, and that a segment says what its log file says where both are there.
 
 Damage is printed with file, offset and positions, and the exit code is 4. With --repair, files that are derived from \
-others (indexes) are built anew, beside a running server too; the log, the segments and the manifest are never touched. \
+others are built anew (indexes) or removed (saved states, which are folded again), beside a running server too; the log, the segments and the manifest are never touched. \
 Opening a store does the same with an index that cannot be opened, and removes what a crash left over: both is told.
 
 A store with damage in its log, a segment or the manifest can still be read: `allsource restore` makes one from a backup, \
@@ -28,7 +28,7 @@ Examples:
 /// What `verify` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// Build anew what is damaged and derived from what is whole
+    /// Build anew, or remove, what is damaged and derived from what is whole
     #[arg(long)]
     repair: bool,
 }
@@ -63,7 +63,7 @@ pub(super) fn run(
     }
     let is_derived = |place: &Value| place.get("derived").and_then(Value::as_bool).unwrap_or(false);
     let remedy = if damage.iter().all(is_derived) {
-        "no event is lost: `allsource verify --repair` builds these files anew"
+        "no event is lost: `allsource verify --repair` builds these files anew, or removes those with saved states"
     } else {
         "keep a copy of the directory, then make a store from a backup with `allsource restore`, or copy everything readable into \
          a new one with `allsource salvage --to DIR`"
