@@ -41,7 +41,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::door::Host;
 use crate::engine::{Caller, Writes};
 use crate::error::{Error, ErrorKind};
-use crate::store::{Mode, Options};
+use crate::store::{Mode, Options, Store};
 use arguments::{Cli, Command};
 use outcome::{Ended, Exit, Stop};
 
@@ -165,7 +165,7 @@ fn open_existing(dir: &Path, terminal: &mut Terminal<'_>) -> Ended<Host> {
 
 /// Whether `dir` holds a store; it is not said whether that is sound.
 fn must_exist(dir: &Path) -> Result<(), Error> {
-    if dir.join("tenants").is_dir() {
+    if Store::is_at(dir) {
         return Ok(());
     }
     let message = format!(

@@ -69,7 +69,8 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Takes the directory; a store that is damaged, or that lies where nothing can be written, is taken for reading alone.
+    /// Takes the directory; a store that is damaged, that is a backup, or that lies where nothing can be written, is taken
+    /// for reading alone.
     pub(super) fn take(dir: &Path, options: &Options) -> Result<Self> {
         let (store, refusal) = match Store::open(dir, options.clone()) {
             Err(error) if options.mode == Mode::Write && can_be_read(&error) => {
@@ -147,7 +148,7 @@ impl Seat {
 
 /// Whether a store that cannot be opened for writing may still be open for reading.
 fn can_be_read(error: &Error) -> bool {
-    error.kind() == ErrorKind::Corrupt || error.code() == "directory_unusable"
+    error.kind() == ErrorKind::Corrupt || matches!(error.code(), "directory_unusable" | "is_a_backup")
 }
 
 /// Performs a call of which a panic must not get out.

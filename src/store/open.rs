@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::branch::{Branch, PoisonOnPanic};
-use super::disk::Lock;
+use super::disk::{Disk, Lock, RealDisk};
 use super::feed::Feed;
 use super::options::{Durability, Mode, Options};
 use super::recover;
@@ -71,6 +71,12 @@ impl Store {
             closer.start_threads()?;
         }
         Ok(Self { branch, closer: Arc::new(closer) })
+    }
+
+    /// Whether a store lies in `dir`, sound or not.
+    #[must_use]
+    pub fn is_at(dir: &Path) -> bool {
+        RealDisk.list(&dir.join("tenants").join(TENANT).join(BRANCH)).is_ok_and(|files| !files.is_empty())
     }
 
     /// Pins what the store holds now.

@@ -43,3 +43,39 @@ fn a_backup_is_made_beside_a_server_and_restored() {
     check(dir.path(), &["restore", "--data", "again", "saved"], 1);
     check(dir.path(), &["verify", "--data", "again"], 0);
 }
+
+/// A read-only server on a backup was refused, with the advice to make it read-only.
+#[test]
+fn a_server_reads_a_backup() {
+    let dir = dir();
+    fs::write(dir.path().join("orders.jsonl"), lines(5)).expect("a file");
+    check(dir.path(), &["import", "orders.jsonl", "--data", "store"], 0);
+    check(dir.path(), &["backup", "--data", "store", "saved"], 0);
+    let mut server = Command::new(env!("CARGO_BIN_EXE_allsource"))
+        .args(["mcp", "--read-only", "--data", "saved"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the server starts");
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
+    writeln!(server.stdin.take().expect("a pipe"), "{hello}").expect("the server reads");
+    let output = server.wait_with_output().expect("the server ends");
+    assert!(text(&output.stdout).contains("serverInfo"), "{}", text(&output.stdout));
+    assert!(output.status.success());
+}
+
+/// Reading commands made an empty store where one had lost its branch.
+#[test]
+fn a_directory_that_lost_its_store_is_not_given_an_empty_one() {
+    let dir = dir();
+    fs::create_dir_all(dir.path().join("store/tenants")).expect("a directory");
+    for command in ["stats", "verify", "export"] {
+        let output = run(dir.path(), &[command, "--data", "store"]);
+        assert_eq!(output.status.code(), Some(1), "{command}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("there is none"), "{}", text(&output.stderr));
+    }
+    assert_eq!(fs::read_dir(dir.path().join("store/tenants")).expect("a directory").count(), 0);
+}
