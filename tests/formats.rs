@@ -70,7 +70,7 @@ fn write(dir: &Path) {
         appends: 60,
         shape: Shape::Mixed,
         durability: Durability::Fsync,
-        upkeep: Some(Upkeep { every: 28, hot_window_bytes: 20 << 10, kept: None }),
+        upkeep: Some(Upkeep { every: 28, hot_window_bytes: 12 << 10, kept: None }),
         planted_bug: None,
     };
     workload.run(&disk, dir).expect("a healthy disk");
