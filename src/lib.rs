@@ -29,6 +29,7 @@
 //! | [`event`] | What is an event, and what may it hold? Pure: names, limits, filters, times. |
 //! | [`clock`] | Where do time and randomness come in? |
 //! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
+//! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`engine`] | What may be done, and how? Permission, folds, queries, over an open store. |
 //! | [`tools`] | What can an agent ask for? One table that all doors render; answers with a budget. |
 //! | [`door`] | Who holds the directory? One process owns it, the others send it their calls. |
@@ -107,6 +108,7 @@ pub mod error;
 pub mod event;
 pub mod clock;
 pub mod store;
+pub mod search;
 pub mod engine;
 pub mod tools;
 pub mod door;
