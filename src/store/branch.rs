@@ -162,15 +162,31 @@ impl Branch {
 
     pub(crate) fn advance_durable(&self, head: Position) {
         self.durable.fetch_max(head.get(), Ordering::AcqRel);
-        drop(self.watch.lock());
-        self.moved.notify_all();
+        self.nudge();
     }
 
     /// Waits until the durable head is beyond `after`, or `timeout` has passed; gives the durable head.
     pub(crate) fn wait_durable(&self, after: Position, timeout: Duration) -> Position {
+        self.wait_durable_unless(after, timeout, || false)
+    }
+
+    /// The same, but waits no longer once `is_over` says so, which is asked again after each [`nudge`](Self::nudge).
+    pub(crate) fn wait_durable_unless(
+        &self,
+        after: Position,
+        timeout: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Position {
         let mut watch = self.watch.lock();
-        self.moved.wait_while_for(&mut watch, |()| self.durable() <= after, timeout);
+        self.moved.wait_while_for(&mut watch, |()| self.durable() <= after && !is_over(), timeout);
         self.durable()
+    }
+
+    /// Has everyone who waits for the durable head look again.
+    pub(crate) fn nudge(&self) {
+        // Ordering: behind the lock. Whoever has looked already waits by then, and is woken.
+        drop(self.watch.lock());
+        self.moved.notify_all();
     }
 
     /// Syncs a log file, unless a sync or write has failed before.

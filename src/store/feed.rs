@@ -1,6 +1,7 @@
 //! Following the log: the durable head, for indexers, projections and subscribers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::branch::Branch;
@@ -12,11 +13,19 @@ use crate::event::{Filter, Position};
 pub struct Feed {
     branch: Arc<Branch>,
     after: Position,
+    woken: Arc<AtomicBool>,
+}
+
+/// Ends the wait of a [`Feed`] from another thread.
+#[derive(Clone)]
+pub struct FeedWaker {
+    branch: Arc<Branch>,
+    woken: Arc<AtomicBool>,
 }
 
 impl Feed {
     pub(super) fn new(branch: Arc<Branch>, after: Position) -> Self {
-        Self { branch, after }
+        Self { branch, after, woken: Arc::default() }
     }
 
     /// The last position that is durable.
@@ -44,9 +53,27 @@ impl Feed {
         Ok(page)
     }
 
-    /// Waits until there is something to pull or `timeout` has passed; true when there is.
+    /// Waits until there is something to pull, until it is [woken](FeedWaker::wake), or until `timeout` has passed; true
+    /// when there is something.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
-        self.branch.wait_durable(self.after, timeout) > self.after
+        let is_woken = || self.woken.load(Ordering::Acquire);
+        let head = self.branch.wait_durable_unless(self.after, timeout, is_woken);
+        self.woken.store(false, Ordering::Release);
+        head > self.after
+    }
+
+    /// What ends a wait from another thread.
+    #[must_use]
+    pub fn waker(&self) -> FeedWaker {
+        FeedWaker { branch: Arc::clone(&self.branch), woken: Arc::clone(&self.woken) }
+    }
+}
+
+impl FeedWaker {
+    /// Ends the wait that is under way, or else the next one at once.
+    pub fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
+        self.branch.nudge();
     }
 }

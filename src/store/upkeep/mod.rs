@@ -13,7 +13,6 @@
 
 mod choice;
 mod merge;
-mod priority;
 mod retention;
 mod retire;
 mod seal;
@@ -32,6 +31,7 @@ use super::branch::Branch;
 use super::index::{IndexFile, RangeIndex};
 use super::log::LogFile;
 use super::manifest::Manifest;
+use super::priority;
 use super::segment::{Segment, SegmentEntry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;

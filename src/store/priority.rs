@@ -2,7 +2,7 @@
 
 /// Gives the calling thread the lowest priority that the system knows, where threads have one of their own.
 #[cfg(target_os = "linux")]
-pub(super) fn lower() {
+pub(crate) fn lower() {
     // On Linux a "process" is a thread here. It may always lower itself; if it cannot, it merely competes.
     let thread = rustix::thread::gettid();
     let _ = rustix::process::setpriority_process(Some(thread), 19);
@@ -10,4 +10,4 @@ pub(super) fn lower() {
 
 /// Gives the calling thread the lowest priority that the system knows, where threads have one of their own.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn lower() {}
+pub(crate) fn lower() {}
