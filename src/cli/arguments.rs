@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, compact, completions, demo, export, import, query, restore, retention, salvage, serve,
-    snapshot, stats, verify,
+    backup, call, compact, completions, demo, export, import, query, reindex, restore, retention, salvage,
+    search, serve, snapshot, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -19,6 +19,7 @@ Examples:
   allsource import --data ./events events.jsonl.gz   bring in events
   allsource stats --data ./events                    what is in there
   allsource query --type 'order.*' --since now-7d    look at some
+  allsource search 'payment timed out'               by words and by meaning
   claude mcp add allsource -- allsource mcp --data ./events
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an import left out bad lines, 4 verify found damage.";
@@ -49,6 +50,9 @@ pub(super) enum Command {
     Import(import::ImportArgs),
     /// Find events
     Query(query::QueryArgs),
+    /// Find events by words and by meaning
+    #[command(long_about = search::LONG_ABOUT)]
+    Search(search::SearchArgs),
     /// Show what the store holds
     Stats(stats::StatsArgs),
     /// Write events out as JSON Lines or CSV
@@ -72,6 +76,9 @@ pub(super) enum Command {
     /// Save the folded states of entities, so that they are read at once
     #[command(long_about = snapshot::LONG_ABOUT)]
     Snapshot(snapshot::SnapshotArgs),
+    /// Make the search indexes anew
+    #[command(long_about = reindex::LONG_ABOUT)]
+    Reindex(reindex::ReindexArgs),
     /// Copy everything readable of a damaged store into a new one
     #[command(long_about = salvage::LONG_ABOUT)]
     Salvage(salvage::SalvageArgs),

@@ -20,9 +20,12 @@ mod import;
 mod outcome;
 mod quantity;
 mod query;
+mod reindex;
 mod restore;
 mod retention;
 mod salvage;
+mod search;
+mod searching;
 mod serve;
 mod snapshot;
 mod stats;
@@ -39,7 +42,7 @@ use clap::Parser;
 
 use crate::clock::{Clock, SystemClock};
 use crate::door::Host;
-use crate::engine::{Caller, Writes};
+use crate::engine::{Caller, EngineOptions, Writes};
 use crate::error::{Error, ErrorKind};
 use crate::store::{Mode, Options, Store};
 use arguments::{Cli, Command};
@@ -117,6 +120,16 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         Command::Snapshot(arguments) => {
             snapshot::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
+        Command::Search(arguments) => {
+            let options = arguments.search.to_options(Options::default())?;
+            search::run(arguments, &open_existing_as(&dir, options, terminal)?, &caller, terminal)
+        }
+        Command::Reindex(arguments) => {
+            let options = arguments.search.to_options(Options::default())?;
+            let model = options.search.embedder.as_ref().map(|embedder| embedder.model().to_string());
+            let host = open_existing_as(&dir, options, terminal)?;
+            reindex::run(arguments, model.as_deref(), &host, &caller, terminal)
+        }
         Command::Salvage(arguments) => salvage::run(arguments, &dir, terminal),
         Command::Call(arguments) if arguments.list => call::list(terminal),
         Command::Call(arguments) => {
@@ -137,7 +150,7 @@ fn caller(writes: Writes) -> Caller {
 }
 
 /// Takes or joins the directory, and passes on what its owner has to say.
-fn open(dir: &Path, options: Options, terminal: &mut Terminal<'_>) -> Ended<Host> {
+fn open(dir: &Path, options: impl Into<EngineOptions>, terminal: &mut Terminal<'_>) -> Ended<Host> {
     let host = Host::open(dir, options)?;
     for warning in host.warnings() {
         writeln!(terminal.err, "warning: {warning}")?;
@@ -147,11 +160,16 @@ fn open(dir: &Path, options: Options, terminal: &mut Terminal<'_>) -> Ended<Host
 
 /// As [`open`], but a directory that is not there is an error: a mistyped path must not become an empty store.
 fn open_existing(dir: &Path, terminal: &mut Terminal<'_>) -> Ended<Host> {
+    open_existing_as(dir, EngineOptions::default(), terminal)
+}
+
+fn open_existing_as(dir: &Path, options: EngineOptions, terminal: &mut Terminal<'_>) -> Ended<Host> {
     must_exist(dir)?;
-    match Host::open(dir, Options::default()) {
+    match Host::open(dir, options.clone()) {
         // A store that may not be written can still be read.
         Err(error) if error.kind() == ErrorKind::Denied => {
-            open(dir, Options { mode: Mode::Read, ..Options::default() }, terminal)
+            let store = Options { mode: Mode::Read, ..options.store };
+            open(dir, EngineOptions { store, ..options }, terminal)
         }
         Err(error) => Err(error.into()),
         Ok(host) => {

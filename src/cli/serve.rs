@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::must_exist;
 use super::outcome::{Ended, Exit};
+use super::searching::SearchFlags;
 use crate::door::Host;
 use crate::engine::Writes;
 use crate::mcp::{ServeOptions, serve_stdio};
@@ -46,6 +47,8 @@ pub(super) struct McpArgs {
     /// What an acknowledged append survives: fsync (a power cut) or interval:MS (all but its last MS milliseconds)
     #[arg(long, value_name = "MODE", default_value = "fsync", value_parser = parse_durability)]
     durability: Durability,
+    #[command(flatten)]
+    search: SearchFlags,
 }
 
 /// Runs `allsource mcp` until the client closes its end.
@@ -61,7 +64,8 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         // Nothing can ever come into a store that is not there.
         must_exist(dir)?;
     }
-    let host = Host::open_to_stay(dir, Options { durability: arguments.durability, ..Options::default() })?;
+    let store = Options { durability: arguments.durability, ..Options::default() };
+    let host = Host::open_to_stay(dir, arguments.search.to_options(store)?)?;
     serve_stdio(Arc::new(host), &options)?;
     Ok(Exit::Done)
 }

@@ -17,10 +17,9 @@ use super::owner::Owner;
 use super::peer::{Lost, Peer, SILENT, unreachable};
 use super::seat::Seat;
 use super::socket;
-use crate::engine::Caller;
+use crate::engine::{Caller, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
-use crate::store::Options;
 use crate::tools::{Answer, Object};
 
 /// The first and the longest pause between two attempts to take the directory or to reach its owner.
@@ -33,7 +32,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// [`close`](Self::close) without its result.
 pub struct Host {
     dir: PathBuf,
-    options: Options,
+    options: EngineOptions,
     door: DoorOptions,
     state: Mutex<State>,
     /// The role has changed, an attempt to change it has ended, or the host was closed.
@@ -68,7 +67,7 @@ impl Host {
     /// Those of [`Store::open`](crate::store::Store::open), except `Corrupt`; `Unavailable` when another process has
     /// the directory and is of another version, cannot be reached for 10 s or says nothing for 5 s; `Denied` when the
     /// socket is in another user's hands.
-    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+    pub fn open(dir: &Path, options: impl Into<EngineOptions>) -> Result<Self> {
         Self::open_with(dir, options, DoorOptions::default())
     }
 
@@ -76,8 +75,8 @@ impl Host {
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub fn open_with(dir: &Path, options: Options, door: DoorOptions) -> Result<Self> {
-        let host = Self::new(dir, options, door);
+    pub fn open_with(dir: &Path, options: impl Into<EngineOptions>, door: DoorOptions) -> Result<Self> {
+        let host = Self::new(dir, options.into(), door);
         let role = host.settle(host.door.silence_max(), &mut Patience::new(&host.door), || false)?;
         host.state.lock().role = Some(Arc::new(role));
         Ok(host)
@@ -88,7 +87,7 @@ impl Host {
     ///
     /// # Errors
     /// Those of [`open`](Self::open), except an owner that is silent.
-    pub(crate) fn open_to_stay(dir: &Path, options: Options) -> Result<Self> {
+    pub(crate) fn open_to_stay(dir: &Path, options: EngineOptions) -> Result<Self> {
         let host = Self::new(dir, options, DoorOptions::default());
         let role = match host.settle(host.door.probe_max(), &mut Patience::new(&host.door), || false) {
             Err(error) if error.code() == SILENT => Role::Silent(Said::of(&error)),
@@ -98,7 +97,7 @@ impl Host {
         Ok(host)
     }
 
-    fn new(dir: &Path, options: Options, door: DoorOptions) -> Self {
+    fn new(dir: &Path, options: EngineOptions, door: DoorOptions) -> Self {
         let state = State { role: None, changing: false, attempts: 0, failure: None };
         Self { dir: dir.to_owned(), options, door, state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -130,11 +129,11 @@ impl Host {
     }
 
     /// What whoever uses this directory should know: that the store is damaged, and where; that no other process can
-    /// share it, and why; or that its owner syncs less often than [`Options::durability`] asks here.
+    /// share it, and why; or that its owner syncs less often than [`Options::durability`](crate::store::Options::durability) asks here.
     pub fn warnings(&self) -> Vec<String> {
         match self.role().as_deref() {
             Some(Role::Owner(owner)) => owner.warnings().to_vec(),
-            Some(Role::Peer(peer)) => peer.warnings(self.options.durability),
+            Some(Role::Peer(peer)) => peer.warnings(self.options.store.durability),
             Some(Role::Silent(said)) => vec![format!("calls fail for now: failed to {}", said.again())],
             None => Vec::new(),
         }
@@ -214,7 +213,7 @@ impl Host {
         if !request.takes_key() || has(KEY) {
             return None;
         }
-        let ids = &self.options.ids;
+        let ids = &self.options.store.ids;
         let key = format!("auto:{:016x}{:016x}", ids.next_u64(), ids.next_u64());
         let mut arguments = request.arguments.clone();
         arguments.insert(KEY.to_owned(), Value::from(key));
@@ -404,6 +403,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::Options;
     use crate::door::fixture::Place;
     use crate::door::frame::{Frame, Hello, What};
     use crate::engine::Writes;

@@ -315,11 +315,11 @@ mod tests {
     use crate::door::call::Kind;
     use crate::door::fixture::Place;
     use crate::engine::Caller;
-    use crate::store::Options;
+    use crate::engine::EngineOptions;
 
     impl Place {
         fn own(&self, silence_ms_max: u64) -> Owner {
-            let seat = Seat::take(self.data.path(), &Options::default()).unwrap();
+            let seat = Seat::take(self.data.path(), &EngineOptions::default()).unwrap();
             let options = DoorOptions { silence_ms_max, ..DoorOptions::default() };
             Owner::new(seat, "here".to_owned(), &self.sockets(), &options).unwrap()
         }
@@ -380,7 +380,7 @@ mod tests {
         let last = std::iter::repeat_with(|| frame::read(&busy).map(|(what, _)| what))
             .find(|read| !matches!(read, Ok(What::Working)));
         assert!(matches!(last, Some(Ok(What::Answer) | Err(_))), "{last:?}");
-        Seat::take(place.data.path(), &Options::default()).unwrap();
+        Seat::take(place.data.path(), &EngineOptions::default()).unwrap();
     }
 
     #[test]

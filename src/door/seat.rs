@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::RwLock;
 
 use super::call::{Kind, Outcome, Request, Said};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
 use crate::store::{Durability, Mode, Options, Store};
@@ -71,7 +71,8 @@ pub(super) struct Seat {
 impl Seat {
     /// Takes the directory; a store that is damaged, that is a backup, or that lies where nothing can be written, is taken
     /// for reading alone.
-    pub(super) fn take(dir: &Path, options: &Options) -> Result<Self> {
+    pub(super) fn take(dir: &Path, wanted: &EngineOptions) -> Result<Self> {
+        let options = &wanted.store;
         let (store, refusal) = match Store::open(dir, options.clone()) {
             Err(error) if options.mode == Mode::Write && can_be_read(&error) => {
                 let reading = Options { mode: Mode::Read, ..options.clone() };
@@ -85,9 +86,12 @@ impl Seat {
         };
         let locked = options.mode == Mode::Write && refusal.is_none();
         let lock = if locked { LockFile::in_dir(dir) } else { None };
-        let mut engine = Engine::new(store, options.clock.clone());
+        let mut engine = Engine::new(store, options.clock.clone()).searching(wanted.search.clone());
         if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
+        }
+        if wanted.index_at_once {
+            engine.indexer()?;
         }
         Ok(Self { locked, lock, engine: RwLock::new(Some(engine)), refusal, durability: options.durability })
     }
@@ -140,7 +144,7 @@ impl Seat {
     /// Waits for the running calls, then gives the directory back.
     pub(super) fn leave(&self) -> Result<()> {
         match self.engine.write().take() {
-            Some(engine) => engine.store().clone().close(),
+            Some(engine) => engine.close(),
             None => Ok(()),
         }
     }

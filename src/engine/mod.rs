@@ -8,19 +8,27 @@
 mod change;
 mod fold;
 mod ingest;
+mod options;
 mod profile;
 mod queries;
 mod query;
 mod sample;
+mod search;
 mod state;
 mod tally;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::clock::Clock;
+use crate::error::Result;
+use crate::indexer::{Indexer, SearchOptions};
 use crate::store::Store;
 use crate::store::disk::Disk;
+
+pub use options::EngineOptions;
 
 pub(crate) use change::{Change, diff};
 pub(crate) use fold::{Folded, Origin};
@@ -29,6 +37,7 @@ pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;
+pub(crate) use search::{FoundRanked, Hit, Sought};
 pub(crate) use state::Moment;
 pub(crate) use tally::{Tally, Values, tally};
 
@@ -57,6 +66,9 @@ pub struct Caller {
 
 /// An open store with the rules around it.
 pub struct Engine {
+    /// Before the store, so that it ends first. `None` until something is searched for, or indexing was asked for.
+    indexer: Mutex<Option<Arc<Indexer>>>,
+    search: SearchOptions,
     store: Store,
     clock: Arc<dyn Clock>,
     queries: Queries,
@@ -66,7 +78,50 @@ impl Engine {
     /// Puts the rules around an open store.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, queries: Queries::in_memory() }
+        Self {
+            indexer: Mutex::new(None),
+            search: SearchOptions::default(),
+            store,
+            clock,
+            queries: Queries::in_memory(),
+        }
+    }
+
+    /// Searches as `options` say.
+    #[must_use]
+    pub fn searching(mut self, options: SearchOptions) -> Self {
+        self.search = options;
+        self
+    }
+
+    /// What keeps the store findable; the first call starts it.
+    ///
+    /// # Errors
+    /// `Unavailable` when no thread can be started.
+    pub fn indexer(&self) -> Result<Arc<Indexer>> {
+        let mut indexer = self.indexer.lock();
+        if let Some(indexer) = &*indexer {
+            return Ok(Arc::clone(indexer));
+        }
+        let started = Arc::new(Indexer::start(&self.store, self.search.clone())?);
+        *indexer = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// What keeps the store findable, if anything does yet.
+    pub(crate) fn running_indexer(&self) -> Option<Arc<Indexer>> {
+        self.indexer.lock().clone()
+    }
+
+    /// Ends indexing, then closes the store.
+    ///
+    /// # Errors
+    /// Those of [`Store::close`].
+    pub fn close(self) -> Result<()> {
+        if let Some(indexer) = self.indexer.lock().take() {
+            indexer.close();
+        }
+        self.store.clone().close()
     }
 
     /// Remembers queries in `dir/queries`, so that a `query_id` or a cursor means the same after a restart.

@@ -6,7 +6,21 @@
 //! **Invariant:** never reads the store. What is in here came from the indexer, and can be made anew from the log.
 
 pub mod embed;
+mod fusion;
 mod keyword;
 mod leaves;
 mod positions;
+mod reader;
 mod vector;
+mod wipe;
+
+pub use fusion::{Fusion, MEANING_WEIGHT, Ranked};
+pub use vector::{VectorPath, VectorStats};
+
+pub(crate) use keyword::{
+    KeywordHit, KeywordIndex, KeywordQuery, KeywordReader, Narrow, highlight, open_to_read,
+};
+pub(crate) use positions::PositionSet;
+pub(crate) use reader::{DEPTH, SearchReader, Wanted};
+pub(crate) use vector::{TextHash, VectorCheckpoint, VectorFound, VectorHit, VectorOptions, VectorReader, Vectors};
+pub(crate) use wipe::wipe;

@@ -63,6 +63,19 @@ impl Feed {
         head > self.after
     }
 
+    /// Another feed, behind `after`, whose waits the same [waker](Self::waker) ends.
+    #[must_use]
+    pub(crate) fn again(&self, after: Position) -> Self {
+        Self { branch: Arc::clone(&self.branch), after, woken: Arc::clone(&self.woken) }
+    }
+
+    /// Waits until it is [woken](FeedWaker::wake), or until `timeout` has passed, whatever there is to pull.
+    pub(crate) fn pause(&self, timeout: Duration) {
+        let is_woken = || self.woken.load(Ordering::Acquire);
+        self.branch.wait_durable_unless(Position::MAX, timeout, is_woken);
+        self.woken.store(false, Ordering::Release);
+    }
+
     /// What ends a wait from another thread.
     #[must_use]
     pub fn waker(&self) -> FeedWaker {

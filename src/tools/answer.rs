@@ -76,10 +76,12 @@ pub(crate) struct Rows {
 pub(crate) struct Paging {
     /// A cursor whose place is filled in.
     pub cursor: Cursor,
-    /// The position of each row.
+    /// The position of each row; of a ranking also those that come behind them.
     pub places: Vec<Position>,
     /// Where the page after all of these rows begins; `None` when there is none.
     pub next: Option<Position>,
+    /// The places are a ranking: the next page begins with the first of them that is not shown.
+    pub is_ranked: bool,
 }
 
 /// What a tool has to say, before it is put in order and packed.
@@ -117,9 +119,9 @@ impl Reply {
 
     /// The answer, in at most `tokens_max` estimated tokens.
     pub(crate) fn finish(mut self, query_id: Option<QueryId>, tokens_max: usize) -> Answer {
-        let rows = self.rows.take();
+        let mut rows = self.rows.take();
         let fields = std::mem::take(&mut self.fields);
-        let reserve = if rows.is_some() { CURSOR_TOKENS + NOTE_TOKENS } else { 0 };
+        let reserve = rows.as_mut().map_or(0, |rows| NOTE_TOKENS + rows.cursor_tokens(tokens_max));
         let fixed = tokens_of_object(&self.head(query_id, None)) + reserve;
         // Rows are what was asked for: what stands beside them gets a third at most.
         let share = if rows.is_some() { 3 } else { 1 };
@@ -232,6 +234,19 @@ struct Packed {
 }
 
 impl Rows {
+    /// What the cursor may cost; of a ranking that gets at most a sixth of the answer.
+    fn cursor_tokens(&mut self, tokens_max: usize) -> usize {
+        let Some(paging) = self.paging.as_mut().filter(|paging| paging.is_ranked) else { return CURSOR_TOKENS };
+        loop {
+            let cost = paging.after(0, self.items.len()).map_or(0, |cursor| tokens(&cursor) + 4);
+            if cost <= tokens_max / 6 || paging.places.len() <= self.items.len() {
+                return cost;
+            }
+            let carried = paging.places.len() - self.items.len();
+            paging.places.truncate(self.items.len() + carried / 2);
+        }
+    }
+
     fn pack(self, tokens_max: usize) -> Packed {
         let Self { mut columns, name, mut items, paging } = self;
         let header = match &mut columns {
@@ -275,12 +290,16 @@ impl Rows {
 impl Paging {
     /// The cursor of the page after `kept` of `total` rows.
     pub(crate) fn after(&self, kept: usize, total: usize) -> Option<String> {
+        if self.is_ranked {
+            let ranked = self.places.get(kept..).filter(|rest| !rest.is_empty())?.to_vec();
+            return Some(Cursor { ranked, ..self.cursor.clone() }.encode());
+        }
         let place = if kept < total {
             kept.checked_sub(1).and_then(|last| self.places.get(last)).copied()
         } else {
             self.next
         };
-        place.map(|place| Cursor { place, ..self.cursor }.encode())
+        place.map(|place| Cursor { place, ..self.cursor.clone() }.encode())
     }
 }
 
@@ -360,6 +379,7 @@ mod tests {
             place: Position::ZERO,
             descending: true,
             now: None,
+            ranked: Vec::new(),
         }
     }
 
@@ -370,7 +390,7 @@ mod tests {
             columns: Some(vec!["position".to_owned(), "text".to_owned()]),
             name: "events",
             items,
-            paging: Some(Paging { cursor: cursor(), places, next }),
+            paging: Some(Paging { cursor: cursor(), places, next, is_ranked: false }),
         };
         Reply { rows: Some(rows), head_position: Some(Position::new(1_000)), ..Reply::default() }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
-use super::argument::{Argument, BUDGET, Field, Kind, POSITION};
+use super::argument::{Argument, BUDGET, Field, Kind, POSITION, LIMIT_DEFAULT};
 use super::arguments::example;
 use super::call::Call;
 use super::{Hints, Object, Tool};
@@ -55,6 +55,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("versions", "array"),
         Field::new("event_ids", "array"),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"branch": "main", "events": [{"entity_id": "order-1042", "event_type": "order.placed", "payload": {"total": 12}}], "expected_versions": {"order-1042": 0}}"#,
     run,
 };

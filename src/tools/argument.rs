@@ -32,6 +32,8 @@ pub enum Kind {
     },
     /// The size of the answer in tokens: like an integer, but what is too large is lowered with a warning.
     Budget,
+    /// A number from 0 to 1.
+    Share,
     /// True or false; false is the default.
     Flag,
     /// A list of strings.
@@ -73,6 +75,7 @@ impl Kind {
             Self::Integer { min, max: i64::MAX } => format!("a whole number from {min}"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Budget => "a whole number from 500 to 10000".to_owned(),
+            Self::Share => "a number from 0 to 1".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Texts => "an array of strings".to_owned(),
             Self::Choices(choices) => format!("an array of some of {}", choices.join(", ")),
@@ -89,6 +92,7 @@ impl Kind {
             Self::Integer { min, max: i64::MAX } => json!({"type": "integer", "minimum": min}),
             Self::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
             Self::Budget => json!({"type": "integer", "minimum": 500, "maximum": 10_000}),
+            Self::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
             Self::Flag => json!({"type": "boolean"}),
             Self::Texts => json!({"type": "array", "items": {"type": "string"}}),
             Self::Choices(choices) => {
@@ -183,6 +187,8 @@ pub(crate) fn answer_schema(fields: &[Field]) -> Object {
 pub(crate) const LIMIT_MAX: i64 = 1_000;
 /// The rows of an answer when nothing else is asked for.
 pub(crate) const LIMIT_DEFAULT: usize = 50;
+/// The hits of a search when nothing else is asked for.
+pub(crate) const HITS_DEFAULT: usize = 10;
 
 /// Which events: the arguments that every reading tool shares.
 pub(crate) const FILTER: &[Argument] = &[

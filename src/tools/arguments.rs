@@ -95,6 +95,12 @@ impl Arguments {
         self.integer(name).and_then(|number| u64::try_from(number).ok())
     }
 
+    /// A number from 0 to 1.
+    #[expect(clippy::cast_possible_truncation, reason = "a share needs no more digits")]
+    pub(crate) fn share(&self, name: &str) -> Option<f32> {
+        self.0.get(name).and_then(Value::as_f64).map(|share| share as f32)
+    }
+
     /// True or false; false when it was not given.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
@@ -172,6 +178,7 @@ pub(crate) fn decode(kind: Kind, value: &Value, name: &str) -> Result<Value> {
             let least = i64::try_from(TOKENS_MIN).unwrap_or_default();
             whole(value).filter(|number| *number >= least).map(Value::from)
         }
+        Kind::Share => value.as_f64().filter(|share| (0.0..=1.0).contains(share)).map(|_| value.clone()),
         Kind::Flag => value.as_bool().map(Value::from),
         Kind::Texts => list(value, Value::is_string),
         Kind::Choices(choices) => {

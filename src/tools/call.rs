@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::error_answer;
-use super::argument::{Kind, LIMIT_DEFAULT};
+use super::argument::Kind;
 use super::arguments::{Arguments, example};
 use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
@@ -18,7 +18,7 @@ use crate::store::Snapshot;
 const MAIN: &str = "main";
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
-const SHAPES: [&str; 12] = [
+const SHAPES: [&str; 14] = [
     "limit",
     "order",
     "fields",
@@ -31,6 +31,8 @@ const SHAPES: [&str; 12] = [
     "metrics",
     "top_values",
     "find",
+    "threshold",
+    "wait_for_position",
 ];
 
 /// One call of a tool, its arguments decoded, refined and complete.
@@ -143,8 +145,8 @@ impl<'a> Call<'a> {
     /// The arguments of the query that a cursor continues.
     fn continued(&mut self, text: &str, beside: Arguments) -> Result<Arguments> {
         let cursor = Cursor::decode(text)?;
-        self.cursor = Some(cursor);
         self.now = cursor.now.unwrap_or(self.now);
+        self.cursor = Some(cursor.clone());
         let given = canonical(self.tool, beside.object());
         if QueryId::of(self.tool.name, &Value::Object(given.clone()).to_string()) == cursor.query {
             return Ok(beside);
@@ -236,7 +238,7 @@ impl<'a> Call<'a> {
     /// `Conflict` (`cursor_expired`) when positions were lost since that page was read.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let snapshot = self.engine.store().snapshot();
-        match self.cursor {
+        match &self.cursor {
             None => Ok(snapshot),
             Some(cursor) if cursor.epoch == snapshot.epoch() => Ok(snapshot.up_to(cursor.bound)),
             Some(cursor) => {
@@ -258,16 +260,17 @@ impl<'a> Call<'a> {
         Cursor {
             query: self.query,
             epoch: snapshot.epoch(),
-            bound: self.cursor.map_or_else(|| snapshot.head(), |cursor| cursor.bound),
+            bound: self.cursor.as_ref().map_or_else(|| snapshot.head(), |cursor| cursor.bound),
             place: Position::ZERO,
             descending,
             now: relative.then_some(self.now),
+            ranked: Vec::new(),
         }
     }
 
     /// The most rows that were asked for.
     pub(crate) fn limit(&self) -> usize {
-        self.arguments.count("limit").unwrap_or(LIMIT_DEFAULT)
+        self.arguments.count("limit").unwrap_or(self.tool.limit_default)
     }
 
     /// Whether whole events were asked for.
@@ -294,7 +297,7 @@ fn canonical(tool: &Tool, arguments: &Object) -> Object {
 
 fn is_default(tool: &Tool, name: &str, value: &Value) -> bool {
     match (name, value) {
-        ("limit", value) => value.as_u64() == u64::try_from(LIMIT_DEFAULT).ok(),
+        ("limit", value) => value.as_u64() == u64::try_from(tool.limit_default).ok(),
         ("branch", Value::String(text)) => text == MAIN,
         ("time_zone", Value::String(text)) => text == "UTC",
         (_, Value::Bool(flag)) => !flag,

@@ -1,13 +1,15 @@
 //! Where does the next page begin? A cursor says it in some 30 characters that work in every process and after a
-//! restart.
+//! restart; one that goes on in a ranking carries the ranking's next positions.
 //!
 //! **Invariant:** a cursor holds no argument of the query, only the query's hash: what it continues cannot be edited.
 //!
 //! The bytes, before they become URL-safe base 64 without padding:
 //!
 //! ```text
-//! flags u8 | query u64 LE | epoch varint | bound varint | place varint | [now varint] | CRC-32C of all before, u32 LE
+//! flags u8 | query u64 LE | epoch varint | bound varint | place varint | [now varint] | [count varint | position varint …]
+//!          | CRC-32C of all before, u32 LE
 //!   bit 0: newest first    bit 1: `now` is there: the time that relative times of the query count from
+//!   bit 2: positions of a ranking are there, each as what it lies below the bound
 //! ```
 
 use crate::engine::QueryId;
@@ -15,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::event::{Position, Timestamp};
 
 /// A place in the answer to a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     /// The query that is continued.
     pub query: QueryId,
@@ -29,10 +31,15 @@ pub(crate) struct Cursor {
     pub descending: bool,
     /// What `now` meant on the first page.
     pub now: Option<Timestamp>,
+    /// What a ranking shows next, none of it above the bound.
+    pub ranked: Vec<Position>,
 }
 
 const DESCENDING: u8 = 1;
 const WITH_NOW: u8 = 2;
+const WITH_RANKED: u8 = 4;
+/// The most positions of a ranking in a cursor: as many as are ranked.
+const RANKED_MAX: u64 = 200;
 
 impl Cursor {
     /// The cursor as text.
@@ -44,6 +51,9 @@ impl Cursor {
         if self.now.is_some() {
             flags |= WITH_NOW;
         }
+        if !self.ranked.is_empty() {
+            flags |= WITH_RANKED;
+        }
         let mut bytes = vec![flags];
         bytes.extend(self.query.number().to_le_bytes());
         for number in [self.epoch, self.bound.get(), self.place.get()] {
@@ -51,6 +61,12 @@ impl Cursor {
         }
         if let Some(now) = self.now {
             push_varint(&mut bytes, now.as_micros().cast_unsigned());
+        }
+        if !self.ranked.is_empty() {
+            push_varint(&mut bytes, self.ranked.len() as u64);
+            for position in &self.ranked {
+                push_varint(&mut bytes, self.bound.get().saturating_sub(position.get()));
+            }
         }
         let checksum = crc32c::crc32c(&bytes);
         bytes.extend(checksum.to_le_bytes());
@@ -79,7 +95,7 @@ fn parse(text: &str) -> Option<Cursor> {
     let (&flags, rest) = body.split_first()?;
     let (query, mut rest) = rest.split_first_chunk::<8>()?;
     let mut number = || take_varint(&mut rest);
-    Some(Cursor {
+    let mut cursor = Cursor {
         query: QueryId::from_number(u64::from_le_bytes(*query)),
         epoch: number()?,
         bound: Position::new(number()?),
@@ -89,7 +105,15 @@ fn parse(text: &str) -> Option<Cursor> {
             0 => None,
             _ => Some(Timestamp::from_micros(number()?.cast_signed())),
         },
-    })
+        ranked: Vec::new(),
+    };
+    if flags & WITH_RANKED != 0 {
+        let count = number()?.min(RANKED_MAX);
+        let bound = cursor.bound.get();
+        let mut below = || Some(Position::new(bound.saturating_sub(number()?)));
+        cursor.ranked = (0..count).map(|_| below()).collect::<Option<_>>()?;
+    }
+    Some(cursor)
 }
 
 fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -165,6 +189,7 @@ mod tests {
             place: Position::new(17),
             descending: true,
             now: None,
+            ranked: Vec::new(),
         }
     }
 
@@ -179,6 +204,8 @@ mod tests {
     fn a_cursor_reads_back_as_it_was() {
         check(cursor());
         check(Cursor { now: Some(Timestamp::from_micros(1_700_000_000_000_000)), ..cursor() });
+        let ranked = [262_200, 1, 77, 262_199].map(Position::new).to_vec();
+        check(Cursor { ranked, now: Some(Timestamp::from_micros(7)), ..cursor() });
         check(Cursor {
             now: Some(Timestamp::from_micros(-1)),
             epoch: u64::MAX,

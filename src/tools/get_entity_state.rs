@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
-use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, POSITION};
+use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, POSITION, LIMIT_DEFAULT};
 use super::call::Call;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
@@ -51,6 +51,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("provenance", "object"),
         Field::new("state", ""),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"entity_id": "order-7", "as_of": "now", "provenance": true}"#,
     run,
 };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::advice::{Facts, PlanStep, Question, advise};
 use super::answer::Reply;
-use super::argument::{Argument, BRANCH, BUDGET, Field, Kind};
+use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT};
 use super::call::Call;
 use super::{Hints, Tool};
 use crate::engine::Profile;
@@ -40,6 +40,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("pitfalls", "array"),
         Field::new("craft", "array"),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"use_case": "debugging", "context": "payments that were declined"}"#,
     run,
 };

@@ -18,6 +18,7 @@ mod damage;
 mod fields;
 mod get_query_advice;
 mod get_entity_state;
+mod hybrid_search;
 mod operations;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +26,8 @@ mod query_events;
 mod quick_stats;
 mod reading;
 mod sample_events;
+mod searching;
+mod semantic_search_events;
 mod table;
 mod workflows;
 
@@ -78,6 +81,8 @@ pub struct Tool {
     pub arguments: &'static [&'static [Argument]],
     /// The fields of its answer beyond those that every answer has.
     pub fields: &'static [Field],
+    /// The rows of an answer when nothing else is asked for.
+    pub limit_default: usize,
     /// Arguments of a call that works, as JSON; errors show it.
     pub example: &'static str,
     /// Does it.
@@ -122,6 +127,8 @@ pub static TOOLS: &[Tool] = &[
     quick_stats::TOOL,
     sample_events::TOOL,
     query_events::TOOL,
+    hybrid_search::TOOL,
+    semantic_search_events::TOOL,
     get_entity_state::TOOL,
     append_events::TOOL,
     get_query_advice::TOOL,

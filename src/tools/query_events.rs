@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Matched, Paging, Reply};
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, PAGE, POSITION};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, PAGE, POSITION, LIMIT_DEFAULT};
 use super::call::Call;
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};
@@ -44,6 +44,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("table", "object"),
         Field::new("events", "array"),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"event_type": "order.*", "where": ["payload.total > 100"], "since": "now-7d", "limit": 20}"#,
     run,
 };
@@ -79,6 +80,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         cursor: call.cursor_for(&view.snapshot, descending),
         places: found.events.iter().map(|event| event.position).collect(),
         next: found.next,
+        is_ranked: false,
     };
     match &mut reply.rows {
         Some(rows) => {
@@ -109,7 +111,7 @@ fn stretch(call: &Call<'_>) -> Result<Stretch> {
         let message = "read positions: before_position leaves none behind after_position; swap or widen them";
         return Err(Error::invalid("bad_argument", message).with("argument", "before_position"));
     }
-    if let Some(cursor) = call.cursor {
+    if let Some(cursor) = &call.cursor {
         match order {
             Order::Ascending => after = after.max(cursor.place),
             Order::Descending => {

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX};
+use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX, LIMIT_DEFAULT};
 use super::budget::cut;
 use super::call::Call;
 use super::fields::{every_field, fields};
+use super::operations::told_of;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
 use crate::engine::{Tally, Values, View, tally};
@@ -25,6 +26,8 @@ const TOP_PATHS_MAX: usize = 4;
 const TOP_MAX: usize = 10;
 /// Characters shown of a value.
 const TOP_CHARS_MAX: usize = 80;
+/// From this many events on that cannot be searched yet it is news: 10,000.
+const LAG_TOLD_MIN: u64 = 10_000;
 /// The most characters of `find`: every word is compared with every name, so its length is time.
 const FIND_CHARS_MAX: usize = 2_000;
 /// The most words of `find` that count, besides the whole of it.
@@ -61,10 +64,12 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("types", "object"),
         Field::new("fields", "object"),
         Field::new("time_range", "object"),
+        Field::new("indexed_through", "integer"),
         Field::new("forks", "array"),
         Field::new("indexes", "object"),
         Field::new("limits", "object"),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"find": "late payment"}"#,
     run,
 };
@@ -103,6 +108,11 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     }
     for section in sections(call) {
         put_section(call, &view, &stats, &counted, section, &mut reply)?;
+    }
+    if let Some(progress) = call.engine.running_indexer().and_then(|indexer| indexer.progress())
+        && progress.lag() > LAG_TOLD_MIN
+    {
+        reply.field("indexed_through", progress.indexed_through.get());
     }
     if everything && view.snapshot.head() == Position::ZERO {
         reply.warnings.push("the store is empty; append_events or allsource import fills it".to_owned());
@@ -208,6 +218,9 @@ fn put_section(
             if count > 0 {
                 let segments = json!({"count": count, "bytes": segment_bytes, "events": events});
                 bytes.insert("segments".to_owned(), segments);
+            }
+            if let Some(progress) = call.engine.running_indexer().and_then(|indexer| indexer.progress()) {
+                bytes.insert("search".to_owned(), Value::Object(told_of(&progress)));
             }
             reply.field(section, Value::Object(bytes));
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT};
 use super::call::Call;
 use super::{Hints, Tool};
 use crate::clock::SeededIds;
@@ -52,6 +52,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("table", "object"),
         Field::new("events", "array"),
     ],
+    limit_default: LIMIT_DEFAULT,
     example: r#"{"sample_size": 10, "stratified_by": "event_type"}"#,
     run,
 };

@@ -1,1 +1,38 @@
-//! Placeholder.
+//! *Which events mean something like this?* Vectors on disk, searched exactly or by graphs.
+//!
+//! Useful for: finding positions by a query vector, within a filter and up to a position. Not for: making vectors
+//! ([`embed`](super::embed)), or deciding when they are added (the indexer).
+//!
+//! Events are added in order of their positions to the newest *set*: append-only files, one record for each different vector and
+//! one for each event ([`format`]). A full set is sealed. What counts of the files says a [`VectorCheckpoint`], which
+//! lives where the keyword index commits, so both are always of one age.
+//!
+//! **Invariant:** what a reader sees never changes: records are only added behind it, and its mappings stay.
+
+mod bits;
+mod checkpoint;
+mod file;
+mod filling;
+mod format;
+mod found;
+mod gone;
+mod kernel;
+mod options;
+mod quantise;
+mod reader;
+mod scan;
+mod scope;
+mod set;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use checkpoint::VectorCheckpoint;
+pub(crate) use format::TextHash;
+pub(crate) use found::{VectorFound, VectorHit};
+pub use found::VectorPath;
+pub(crate) use options::VectorOptions;
+pub(crate) use reader::VectorReader;
+pub use reader::VectorStats;
+pub(crate) use writer::Vectors;

@@ -18,6 +18,8 @@
 //! | `retention_clear` | `event_type` | `cleared` |
 //! | `retention_run` | `dry_run`? (false) | `emptied[]` {`policy`, `events`, `bytes`} |
 //! | `snapshot` | `entities[]`? (names, or prefixes with a trailing star; all) | `saved`, `short` (too few events to need it), `failed`, `missing[]`, `more` (a prefix stands for more than 10,000) |
+//! | `index_progress` | `wait_ms`? (0) | `head_position`, `indexed_through`, `lag`?, `model`?, `indexed_model`?, `vectors`?, `vector_bytes`?, `graphs`?, `graph_bytes`?, `failure`? |
+//! | `reindex` | `model`? (the embedder's, which must be the owner's), `vectors`? (false: everything) | `head_position`; returns when it has begun |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
 //!
@@ -28,11 +30,14 @@ mod backup;
 mod compact;
 mod complete;
 mod export_page;
+mod index;
 mod known_keys;
 mod prompt;
 mod retention;
 mod snapshot;
 mod verify;
+
+pub(super) use index::told_of;
 
 use super::Object;
 use crate::engine::{Caller, Engine};
@@ -60,6 +65,8 @@ pub static OPERATIONS: &[Operation] = &[
     retention::CLEAR,
     retention::RUN,
     snapshot::OPERATION,
+    index::PROGRESS,
+    index::REINDEX,
     complete::OPERATION,
     prompt::OPERATION,
 ];

@@ -1,0 +1,141 @@
+//! Which events a search is about.
+
+use tantivy::columnar::Column;
+use tantivy::postings::SegmentPostings;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{BitSet, DocId, DocSet, SegmentReader, TERMINATED};
+
+use super::lookup::Places;
+use super::schema::{Fields, TIMESTAMP};
+use super::terms::{following, term_infos};
+use crate::event::{Filter, NamePattern, Position, Timestamp};
+
+/// What an event must be for a search to find it; nothing said means any.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Narrow {
+    /// Its entity.
+    pub(crate) entity_id: Option<NamePattern>,
+    /// Its type.
+    pub(crate) event_type: Option<NamePattern>,
+    /// The earliest timestamp.
+    pub(crate) since: Option<Timestamp>,
+    /// The timestamp that it must be before.
+    pub(crate) until: Option<Timestamp>,
+    /// The latest timestamp.
+    pub(crate) as_of: Option<Timestamp>,
+    /// The greatest position.
+    pub(crate) through: Option<Position>,
+}
+
+/// The documents of one segment that a [`Narrow`] leaves.
+pub(super) struct Left<'s> {
+    segment: &'s SegmentReader,
+    /// Documents before this one are too new.
+    first: DocId,
+    names: Option<BitSet>,
+    times: Option<(Column<i64>, i64, i64)>,
+}
+
+impl<'s> Left<'s> {
+    /// What is left of a segment.
+    pub(super) fn of(
+        narrow: &Narrow,
+        segment: &'s SegmentReader,
+        places: &Places,
+        fields: Fields,
+    ) -> tantivy::Result<Self> {
+        let first = narrow.through.map_or(0, |through| places.at_or_below(through));
+        let mut names: Option<BitSet> = None;
+        for (pattern, field) in [(&narrow.entity_id, fields.entity_id), (&narrow.event_type, fields.event_type)] {
+            let Some(pattern) = pattern else { continue };
+            let named = documents_named(pattern, segment, field)?;
+            match &mut names {
+                None => names = Some(named),
+                Some(names) => names.intersect_update(&(&named).into()),
+            }
+        }
+        let times = match narrow.times() {
+            None => None,
+            Some((from, to)) => Some((segment.fast_fields().i64(TIMESTAMP)?, from, to)),
+        };
+        Ok(Self { segment, first, names, times })
+    }
+
+    /// Whether a document is left.
+    pub(super) fn holds(&self, document: DocId) -> bool {
+        document >= self.first
+            && self.names.as_ref().is_none_or(|names| names.contains(document))
+            && self.times.as_ref().is_none_or(|(column, from, to)| {
+                (*from..=*to).contains(&column.values.get_val(document))
+            })
+            && !self.segment.is_deleted(document)
+    }
+
+    /// The most documents that may be left.
+    pub(super) fn at_most(&self) -> u32 {
+        let rest = self.segment.max_doc().saturating_sub(self.first);
+        self.names.as_ref().map_or(rest, |names| rest.min(u32::try_from(names.len()).unwrap_or(rest)))
+    }
+
+    /// The documents that are left, in order.
+    pub(super) fn documents(&self) -> impl Iterator<Item = DocId> + '_ {
+        let mut next = self.first;
+        let last = self.segment.max_doc();
+        std::iter::from_fn(move || {
+            while next < last {
+                let document = next;
+                next += 1;
+                if self.holds(document) {
+                    return Some(document);
+                }
+            }
+            None
+        })
+    }
+}
+
+impl Narrow {
+    /// What an index can decide of a filter: everything but its conditions.
+    pub(crate) fn of(filter: &Filter, through: Option<Position>) -> Self {
+        Self {
+            entity_id: filter.entity_id.clone(),
+            event_type: filter.event_type.clone(),
+            since: filter.since,
+            until: filter.until,
+            as_of: filter.as_of,
+            through,
+        }
+    }
+
+    /// The first and the last timestamp in µs.
+    fn times(&self) -> Option<(i64, i64)> {
+        if self.since.is_none() && self.until.is_none() && self.as_of.is_none() {
+            return None;
+        }
+        let from = self.since.map_or(i64::MIN, Timestamp::as_micros);
+        let before = self.until.map_or(i64::MAX, |until| until.as_micros().saturating_sub(1));
+        // Before the earliest time there is none: an empty range says so.
+        let from = if self.until == Some(Timestamp::MIN) { i64::MAX } else { from };
+        let to = self.as_of.map_or(i64::MAX, Timestamp::as_micros).min(before);
+        Some((from, to))
+    }
+}
+
+fn documents_named(pattern: &NamePattern, segment: &SegmentReader, field: Field) -> tantivy::Result<BitSet> {
+    let mut documents = BitSet::with_max_value(segment.max_doc());
+    let index = segment.inverted_index(field)?;
+    let (from, to) = match pattern {
+        NamePattern::Exact(name) => (name.clone().into_bytes(), None),
+        NamePattern::Prefix(prefix) => (prefix.clone().into_bytes(), Some(following(prefix.as_bytes()))),
+    };
+    term_infos(&index, &from, to, &mut |_, info| {
+        let mut postings: SegmentPostings =
+            index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+        while postings.doc() != TERMINATED {
+            documents.insert(postings.doc());
+            postings.advance();
+        }
+        Ok(true)
+    })?;
+    Ok(documents)
+}

@@ -1,0 +1,271 @@
+//! A query as Tantivy runs it over one reader.
+
+use std::collections::BTreeMap;
+
+use tantivy::query::{
+    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
+    Query, TermQuery, TermSetQuery,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Searcher, Term};
+
+use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE, ending_so, path_of, term_at};
+use super::query::{
+    Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text, Token,
+};
+use super::schema::Fields;
+use super::terms::{following, term_infos};
+use super::writer::failed;
+use crate::error::{Error, Result};
+use crate::event::quote;
+
+/// What a match of `abc*` counts: as much as a middling word, whatever it matched.
+const PREFIX_SCORE: f32 = 1.0;
+
+/// A query over one reader.
+pub(super) struct Plan {
+    pub(super) query: Box<dyn Query>,
+    /// The greatest score that an event could have.
+    pub(super) bound: f32,
+    /// The terms and how often each was written, when there is nothing else to the query: then the score of an event is the
+    /// sum over these, in this order.
+    pub(super) flat: Option<Vec<(Term, f32)>>,
+}
+
+/// A query and the greatest score that it gives.
+type Part = (Box<dyn Query>, f32);
+
+/// Plans queries over one reader.
+pub(super) struct Planner<'s> {
+    pub(super) searcher: &'s Searcher,
+    pub(super) fields: Fields,
+}
+
+impl Planner<'_> {
+    /// Plans a query.
+    pub(super) fn plan(&self, query: &KeywordQuery) -> Result<Plan> {
+        let mut texts = Vec::new();
+        if query.root.as_plain_texts(&mut texts) {
+            return self.flat(&texts);
+        }
+        let (query, bound) = self.group(&query.root)?;
+        Ok(Plan { query, bound, flat: None })
+    }
+
+    fn flat(&self, texts: &[&Text]) -> Result<Plan> {
+        let mut counts: BTreeMap<&str, f32> = BTreeMap::new();
+        for token in texts.iter().flat_map(|text| &text.tokens) {
+            *counts.entry(&token.term).or_default() += 1.0;
+        }
+        let terms: Vec<(Term, f32)> =
+            counts.into_iter().map(|(term, count)| (self.body_term(term), count)).collect();
+        let mut bound = 0.0;
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        for (term, count) in &terms {
+            bound += self.max_score(std::slice::from_ref(term))? * count;
+            let query: Box<dyn Query> = Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs));
+            let boosted = if *count > 1.0 { Box::new(BoostQuery::new(query, *count)) } else { query };
+            clauses.push((Occur::Should, boosted));
+        }
+        Ok(Plan { query: union(clauses), bound, flat: Some(terms) })
+    }
+
+    fn group(&self, group: &Group) -> Result<Part> {
+        let mut clauses = Vec::new();
+        let mut bound = 0.0;
+        for clause in &group.must {
+            let (query, max) = self.clause(clause, true)?;
+            bound += max;
+            clauses.push((Occur::Must, query));
+        }
+        for clause in group.telling() {
+            let (query, max) = self.clause(clause, false)?;
+            bound += max;
+            clauses.push((Occur::Should, query));
+        }
+        for clause in &group.must_not {
+            clauses.push((Occur::MustNot, self.clause(clause, true)?.0));
+        }
+        Ok((union(clauses), bound))
+    }
+
+    /// A clause; where it is `required`, an identifier must match in all of its parts.
+    fn clause(&self, clause: &Clause, required: bool) -> Result<Part> {
+        match clause {
+            Clause::Text(text) => self.text(&text.tokens, required),
+            Clause::Phrase(tokens) => self.phrase(tokens),
+            Clause::Prefix(prefix) => self.prefix(prefix, None),
+            Clause::Group(group) => self.group(group),
+            Clause::Field(field) => self.field(field),
+        }
+    }
+
+    fn text(&self, tokens: &[Token], required: bool) -> Result<Part> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        let mut bound = 0.0;
+        for token in tokens {
+            let term = self.body_term(&token.term);
+            bound += self.max_score(std::slice::from_ref(&term))?;
+            let occur = if required && token.finest { Occur::Must } else { Occur::Should };
+            clauses.push((occur, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))));
+        }
+        Ok((union(clauses), bound))
+    }
+
+    fn phrase(&self, tokens: &[Token]) -> Result<Part> {
+        let terms: Vec<(usize, Term)> =
+            tokens.iter().map(|token| (token.place as usize, self.body_term(&token.term))).collect();
+        if terms.len() < 2 {
+            return self.text(tokens, true);
+        }
+        let plain: Vec<Term> = terms.iter().map(|(_, term)| term.clone()).collect();
+        let bound = self.max_score(&plain)?;
+        Ok((Box::new(PhraseQuery::new_with_offset(terms)), bound))
+    }
+
+    /// Terms that begin so, in the body or at a path.
+    fn prefix(&self, prefix: &Prefix, path: Option<&str>) -> Result<Part> {
+        let (field, place): (Field, &dyn Fn(&str) -> String) = match &path {
+            None => (self.fields.body, &|token: &str| token.to_owned()),
+            Some(path) => (self.fields.fields, &|token: &str| term_at(path, token)),
+        };
+        let mut terms = self.terms_beginning(field, &place(&prefix.beginning), PREFIX_TERMS_MAX)?.ok_or_else(|| {
+            let message = format!(
+                "search for {}: more than {PREFIX_TERMS_MAX} different terms begin so; write more of the word",
+                quote(&format!("{}*", prefix.beginning))
+            );
+            Error::invalid("bad_keywords", message)
+        })?;
+        terms.extend(prefix.stem.as_deref().map(place));
+        let terms = terms.iter().map(|term| Term::from_field_text(field, term));
+        let query = ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), PREFIX_SCORE);
+        Ok((Box::new(query), PREFIX_SCORE))
+    }
+
+    fn field(&self, clause: &FieldClause) -> Result<Part> {
+        let paths = self.paths(&clause.path)?;
+        let mut ways: Vec<Box<dyn Query>> = Vec::new();
+        let mut bound: f32 = 0.0;
+        for path in &paths {
+            let (query, max) = self.at_path(path, &clause.value)?;
+            bound = bound.max(max);
+            ways.push(query);
+        }
+        // `user:42` may be an identifier although there is a field `user`; without such a field it is text.
+        let as_text: Vec<Token> = match paths.is_empty() {
+            true => clause.as_text.tokens.clone(),
+            false => clause.as_text.tokens.iter().filter(|token| !token.finest && token.place == 0).take(1).cloned().collect(),
+        };
+        if !as_text.is_empty() {
+            let (query, max) = self.text(&as_text, true)?;
+            bound = bound.max(max);
+            ways.push(query);
+        }
+        Ok(match ways.len() {
+            0 => (Box::new(EmptyQuery), 0.0),
+            1 => (ways.swap_remove(0), bound),
+            _ => (Box::new(DisjunctionMaxQuery::new(ways)), bound),
+        })
+    }
+
+    fn at_path(&self, path: &str, value: &FieldValue) -> Result<Part> {
+        match value {
+            FieldValue::Any => {
+                let term = Term::from_field_text(self.fields.fields, &ending_so(path));
+                let query = TermQuery::new(term, IndexRecordOption::Basic);
+                Ok((Box::new(ConstScoreQuery::new(Box::new(query), PREFIX_SCORE)), PREFIX_SCORE))
+            }
+            FieldValue::Prefix(prefix) => self.prefix(prefix, Some(path)),
+            FieldValue::Text(text) => self.tokens_at(path, &text.tokens),
+            FieldValue::Phrase(tokens) if tokens.len() < 2 => self.tokens_at(path, tokens),
+            FieldValue::Phrase(tokens) => {
+                // Places are not kept by path: the words must be there, and stand in a row somewhere in the event.
+                let (there, _) = self.tokens_at(path, tokens)?;
+                let (in_a_row, bound) = self.phrase(tokens)?;
+                let there: Box<dyn Query> = Box::new(ConstScoreQuery::new(there, 0.0));
+                Ok((union(vec![(Occur::Must, there), (Occur::Must, in_a_row)]), bound))
+            }
+        }
+    }
+
+    fn tokens_at(&self, path: &str, tokens: &[Token]) -> Result<Part> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        let mut bound = 0.0;
+        for token in tokens {
+            let term = Term::from_field_text(self.fields.fields, &term_at(path, &token.term));
+            bound += self.max_score(std::slice::from_ref(&term))?;
+            let occur = if token.finest { Occur::Must } else { Occur::Should };
+            clauses.push((occur, Box::new(TermQuery::new(term, IndexRecordOption::Basic))));
+        }
+        Ok((union(clauses), bound))
+    }
+
+    /// The paths that a query's path means: itself when it is whole, else all that end so.
+    pub(super) fn paths(&self, path: &str) -> Result<Vec<String>> {
+        let is_whole = [EVENT_TYPE, ENTITY_ID, EVENT_ID].contains(&path)
+            || path.starts_with("payload.")
+            || path.starts_with("metadata.");
+        let beginning = ending_so(path);
+        if beginning.is_empty() {
+            return Ok(Vec::new());
+        }
+        if is_whole {
+            let term = Term::from_field_text(self.fields.fields, &beginning);
+            let events = self.searcher.doc_freq(&term).map_err(search_failed)?;
+            return Ok(if events > 0 { vec![path.to_owned()] } else { Vec::new() });
+        }
+        let terms = self.terms_beginning(self.fields.fields, &beginning, FIELD_PATHS_MAX)?.ok_or_else(|| {
+            let message = format!(
+                "search in field {}: more than {FIELD_PATHS_MAX} paths end so; write the whole path, from payload on",
+                quote(path)
+            );
+            Error::invalid("bad_keywords", message)
+        })?;
+        Ok(terms.iter().filter_map(|term| path_of(term)).collect())
+    }
+
+    /// The terms that begin so, in order; `None` when there are more than `most`.
+    fn terms_beginning(&self, field: Field, beginning: &str, most: usize) -> Result<Option<Vec<String>>> {
+        let mut terms = std::collections::BTreeSet::new();
+        let end = following(beginning.as_bytes());
+        for segment in self.searcher.segment_readers() {
+            let index = segment.inverted_index(field).map_err(search_failed)?;
+            term_infos(&index, beginning.as_bytes(), Some(end.clone()), &mut |term, _| {
+                terms.insert(String::from_utf8_lossy(term).into_owned());
+                Ok(terms.len() <= most)
+            })
+            .map_err(search_failed)?;
+            if terms.len() > most {
+                return Ok(None);
+            }
+        }
+        Ok(Some(terms.into_iter().collect()))
+    }
+
+    fn body_term(&self, term: &str) -> Term {
+        Term::from_field_text(self.fields.body, term)
+    }
+
+    /// The most that these terms can add to a score.
+    fn max_score(&self, terms: &[Term]) -> Result<f32> {
+        if self.searcher.segment_readers().is_empty() {
+            return Ok(0.0);
+        }
+        let weight = Bm25Weight::for_terms(self.searcher, terms).map_err(search_failed)?;
+        Ok(weight.max_score())
+    }
+}
+
+fn union(mut clauses: Vec<(Occur, Box<dyn Query>)>) -> Box<dyn Query> {
+    if let [(Occur::Must | Occur::Should, _)] = clauses.as_slice()
+        && let Some((_, only)) = clauses.pop()
+    {
+        return only;
+    }
+    Box::new(BooleanQuery::new(clauses))
+}
+
+/// The error of a failed search.
+pub(super) fn search_failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    failed("search the keyword index", error)
+}

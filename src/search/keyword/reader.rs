@@ -1,0 +1,257 @@
+//! Searching a point in time of an index.
+
+use std::cmp::Ordering;
+
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{DocId, Searcher, SegmentReader, TERMINATED};
+
+use super::exact::Exact;
+use super::lookup::Places;
+use super::narrow::{Left, Narrow};
+use super::plan::{Plan, Planner, search_failed};
+use super::query::KeywordQuery;
+use super::schema::Fields;
+use super::top::Top;
+use crate::error::Result;
+use crate::event::Position;
+use crate::search::positions::PositionSet;
+
+/// When a filter leaves at most this many documents of a segment, each is scored by itself: 2,000. With more, the search
+/// goes through those that match and looks at the filter.
+const SCORED_SINGLY_MAX: u32 = 2_000;
+
+/// An index as one commit left it; what is committed later does not show. Cheap to clone, and searched from any thread.
+#[derive(Clone)]
+pub(crate) struct KeywordReader {
+    searcher: Searcher,
+    fields: Fields,
+}
+
+/// An event that matches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct KeywordHit {
+    /// Its position.
+    pub(crate) position: Position,
+    /// Its BM25 score (k1 1.2, b 0.75), greater than zero.
+    pub(crate) score: f32,
+}
+
+impl KeywordHit {
+    /// The order of hits: the best first, of equal ones the newest.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then_with(|| other.position.cmp(&self.position))
+    }
+}
+
+/// One segment with its positions.
+struct Segment<'s> {
+    reader: &'s SegmentReader,
+    places: Places,
+}
+
+impl KeywordReader {
+    /// A reader of what a searcher sees.
+    pub(super) fn new(searcher: Searcher, fields: Fields) -> Self {
+        Self { searcher, fields }
+    }
+
+    /// The events that were empty when they were indexed.
+    pub(crate) fn emptied(&self) -> Result<PositionSet> {
+        Ok(PositionSet::default())
+    }
+
+    /// How many events are indexed.
+    pub(crate) fn events(&self) -> u64 {
+        self.searcher.num_docs()
+    }
+
+    /// The best `depth` hits among the events that `narrow` leaves: the best first, of equal ones the newest.
+    ///
+    /// # Errors
+    /// `Invalid` when a prefix or a field stands for too much, `Unavailable` when the disk fails.
+    pub(crate) fn search(&self, query: &KeywordQuery, narrow: &Narrow, depth: usize) -> Result<Vec<KeywordHit>> {
+        let plan = self.plan(query)?;
+        let mut top = Top::new(depth);
+        if depth > 0 {
+            self.search_all(&plan, narrow, &mut top).map_err(search_failed)?;
+        }
+        Ok(top.into_hits())
+    }
+
+    fn search_all(&self, plan: &Plan, narrow: &Narrow, top: &mut Top) -> tantivy::Result<()> {
+        let weight = self.weight(plan)?;
+        let exact = Exact::of(plan, &self.searcher)?;
+        for segment in self.segments()? {
+            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            let documents = if left.at_most() <= SCORED_SINGLY_MAX {
+                left.documents().collect()
+            } else {
+                top.candidates(weight.as_ref(), segment.reader, &left)?
+            };
+            self.add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
+        }
+        Ok(())
+    }
+
+    /// The best `depth` hits among these events alone.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) fn search_within(
+        &self,
+        query: &KeywordQuery,
+        allowed: &PositionSet,
+        depth: usize,
+    ) -> Result<Vec<KeywordHit>> {
+        let plan = self.plan(query)?;
+        let mut top = Top::new(depth);
+        self.score_within(&plan, allowed, &mut top).map_err(search_failed)?;
+        Ok(top.into_hits())
+    }
+
+    fn score_within(&self, plan: &Plan, allowed: &PositionSet, top: &mut Top) -> tantivy::Result<()> {
+        let weight = self.weight(plan)?;
+        let exact = Exact::of(plan, &self.searcher)?;
+        for segment in self.segments()? {
+            let mut documents = segment.places.find_all(allowed);
+            documents.retain(|document| !segment.reader.is_deleted(*document));
+            self.add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
+        }
+        Ok(())
+    }
+
+    fn add_scored(
+        &self,
+        segment: &Segment<'_>,
+        weight: &dyn Weight,
+        exact: Option<&Exact>,
+        documents: &[DocId],
+        top: &mut Top,
+    ) -> tantivy::Result<()> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let scores = match exact {
+            Some(exact) => exact.scores(segment.reader, documents)?,
+            None => scores_by(weight, segment.reader, documents)?,
+        };
+        for (document, score) in documents.iter().zip(scores) {
+            if let Some(score) = score {
+                top.add(KeywordHit { position: segment.places.position(*document), score });
+            }
+        }
+        Ok(())
+    }
+
+    /// The scores of these events, `None` where one does not match or is not indexed.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) fn scores(&self, query: &KeywordQuery, positions: &[Position]) -> Result<Vec<Option<f32>>> {
+        let plan = self.plan(query)?;
+        let mut top = Top::new(positions.len());
+        let wanted = positions.iter().copied().collect();
+        self.score_within(&plan, &wanted, &mut top).map_err(search_failed)?;
+        let found: std::collections::HashMap<Position, f32> =
+            top.into_hits().into_iter().map(|hit| (hit.position, hit.score)).collect();
+        Ok(positions.iter().map(|position| found.get(position).copied()).collect())
+    }
+
+    /// What no score of this query exceeds: the sum over its terms of idf × (k1 + 1). Zero when no event could match.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) fn score_bound(&self, query: &KeywordQuery) -> Result<f32> {
+        Ok(self.plan(query)?.bound)
+    }
+
+    /// How many events match, among those that `narrow` leaves.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) fn count(&self, query: &KeywordQuery, narrow: &Narrow) -> Result<u64> {
+        let plan = self.plan(query)?;
+        self.count_all(&plan, narrow).map_err(search_failed)
+    }
+
+    fn count_all(&self, plan: &Plan, narrow: &Narrow) -> tantivy::Result<u64> {
+        let weight = plan.query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
+        let mut count = 0;
+        for segment in self.segments()? {
+            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            weight.for_each_no_score(segment.reader, &mut |documents| {
+                count += documents.iter().filter(|document| left.holds(**document)).count() as u64;
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// The events that `narrow` leaves.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk fails.
+    pub(crate) fn positions(&self, narrow: &Narrow) -> Result<PositionSet> {
+        self.all_left(narrow).map_err(search_failed)
+    }
+
+    fn all_left(&self, narrow: &Narrow) -> tantivy::Result<PositionSet> {
+        let mut positions = Vec::new();
+        for segment in self.segments()? {
+            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            positions.extend(left.documents().map(|document| segment.places.position(document)));
+        }
+        positions.sort_unstable();
+        Ok(positions.into_iter().collect())
+    }
+
+    /// The fields of a query that no event has, as they were written: they are searched for as text.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub(crate) fn unknown_fields(&self, query: &KeywordQuery) -> Result<Vec<String>> {
+        let planner = Planner { searcher: &self.searcher, fields: self.fields };
+        let mut unknown = Vec::new();
+        for path in query.field_paths() {
+            if planner.paths(path)?.is_empty() && !unknown.iter().any(|known| known == path) {
+                unknown.push(path.to_owned());
+            }
+        }
+        Ok(unknown)
+    }
+
+    fn plan(&self, query: &KeywordQuery) -> Result<Plan> {
+        Planner { searcher: &self.searcher, fields: self.fields }.plan(query)
+    }
+
+    fn weight(&self, plan: &Plan) -> tantivy::Result<Box<dyn Weight>> {
+        plan.query.weight(EnableScoring::enabled_from_searcher(&self.searcher))
+    }
+
+    /// The segments, the one with the newest event first.
+    fn segments(&self) -> tantivy::Result<Vec<Segment<'_>>> {
+        let mut segments = Vec::new();
+        for reader in self.searcher.segment_readers() {
+            segments.push(Segment { reader, places: Places::of(reader)? });
+        }
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.places.newest()));
+        Ok(segments)
+    }
+}
+
+/// The scores of documents, which are in order.
+fn scores_by(
+    weight: &dyn Weight,
+    segment: &SegmentReader,
+    documents: &[DocId],
+) -> tantivy::Result<Vec<Option<f32>>> {
+    let mut scorer = weight.scorer(segment, 1.0)?;
+    let mut scores = Vec::with_capacity(documents.len());
+    for document in documents {
+        if scorer.doc() < *document {
+            scorer.seek(*document);
+        }
+        let matches = scorer.doc() == *document && *document != TERMINATED;
+        scores.push(matches.then(|| scorer.score()));
+    }
+    Ok(scores)
+}

@@ -1,0 +1,146 @@
+//! Searching what is flushed.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::format::Shape;
+use super::found::{VectorFound, VectorPath, hits};
+use super::kernel::Kernel;
+use super::options::VectorOptions;
+use super::quantise::Query;
+use super::scan::{Scan, Work};
+use super::scope::{Scope, scopes};
+use super::set::SetView;
+use crate::event::Position;
+use crate::search::positions::PositionSet;
+
+/// What the writer, the readers and the builder of graphs have in common.
+pub(super) struct Shared {
+    /// What the vectors stand on.
+    pub(super) options: VectorOptions,
+    /// The embedder that made the vectors.
+    pub(super) model: String,
+    /// The size of the records.
+    pub(super) shape: Shape,
+    /// The loops that this machine can do.
+    pub(super) kernel: Kernel,
+    sets: ArcSwap<Vec<Arc<SetView>>>,
+}
+
+impl Shared {
+    /// Nothing yet.
+    pub(super) fn new(options: &VectorOptions, model: &str, shape: Shape) -> Self {
+        Self {
+            options: options.clone(),
+            model: model.to_owned(),
+            shape,
+            kernel: Kernel::best(),
+            sets: ArcSwap::default(),
+        }
+    }
+
+    /// Shows what is flushed.
+    pub(super) fn publish(&self, sets: Vec<Arc<SetView>>) {
+        self.sets.store(Arc::new(sets));
+    }
+
+    /// What is flushed.
+    pub(super) fn reader(self: &Arc<Self>) -> VectorReader {
+        VectorReader { shared: Arc::clone(self), sets: self.sets.load_full() }
+    }
+}
+
+/// What was flushed when it was made. Cheap to copy; any number of threads may search it.
+#[derive(Clone)]
+pub(crate) struct VectorReader {
+    shared: Arc<Shared>,
+    pub(super) sets: Arc<Vec<Arc<SetView>>>,
+}
+
+impl VectorReader {
+    /// The events most like the query: at most `depth`, among those of `allowed` if it is given, up to `through` if
+    /// that is. A query of zeros, or of another dimension, is like nothing.
+    pub(crate) fn nearest(
+        &self,
+        query: &[f32],
+        allowed: Option<&PositionSet>,
+        through: Option<Position>,
+        depth: usize,
+        path: VectorPath,
+    ) -> VectorFound {
+        let _ = path;
+        let Some(query) = self.query(query) else { return VectorFound { path: "none", ..VectorFound::default() } };
+        let scopes = scopes(&self.sets, allowed, through);
+        let numbered: Vec<(u32, &Scope<'_>)> = (0..).zip(&scopes).collect();
+        let mut work = Work::default();
+        let scan = Scan { kernel: self.shared.kernel, query: &query, scopes: &numbered };
+        let scored = scan.run(&mut work);
+        let candidates = scopes.iter().map(|scope| scope.count).sum();
+        work.found(hits(&scopes, scored, depth), candidates, if candidates == 0 { "none" } else { "scan" })
+    }
+
+    /// How like the query each event is; `None` of one without a vector.
+    pub(crate) fn cosines(&self, query: &[f32], positions: &[Position]) -> Vec<Option<f32>> {
+        let query = self.query(query);
+        let cosine = |position: &Position| {
+            let (set, ordinal) = self.locate(*position)?;
+            set.cosine(self.shared.kernel, query.as_ref()?, ordinal)
+        };
+        positions.iter().map(cosine).collect()
+    }
+
+    /// The vector of an event, of length 1, as it is stored.
+    pub(crate) fn vector(&self, position: Position) -> Option<Vec<f32>> {
+        let (set, ordinal) = self.locate(position)?;
+        set.restored(ordinal)
+    }
+
+    /// The last position that is flushed; zero where nothing is.
+    pub(crate) fn through(&self) -> Position {
+        self.sets.last().map_or(Position::ZERO, |set| set.position_of(set.row_count()).previous())
+    }
+
+    /// The embedder that made the vectors.
+    pub(crate) fn model(&self) -> &str {
+        &self.shared.model
+    }
+
+    /// How much there is.
+    pub(crate) fn stats(&self) -> VectorStats {
+        let mut stats = VectorStats { sets: self.sets.len(), ..VectorStats::default() };
+        for set in self.sets.iter() {
+            stats.vectors += u64::from(set.ordinals());
+            stats.rows += u64::from(set.row_count());
+            stats.bytes += (set.vectors.len() + set.sketches.len() + set.rows.len()) as u64;
+        }
+        stats
+    }
+
+    fn query(&self, query: &[f32]) -> Option<Query> {
+        if query.len() == self.shared.shape.dimension() { Query::of(query) } else { None }
+    }
+
+    fn locate(&self, position: Position) -> Option<(&SetView, u32)> {
+        let number = self.sets.partition_point(|set| set.first <= position).checked_sub(1)?;
+        let set = self.sets.get(number)?;
+        Some((set, set.ordinal_of(set.row_of(position)?)?))
+    }
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VectorStats {
+    /// Events, with a vector or without.
+    pub rows: u64,
+    /// Vectors, each counted once in a set.
+    pub vectors: u64,
+    /// Sets.
+    pub sets: usize,
+    /// Sets that have a graph.
+    pub graphs: usize,
+    /// The size of the graphs.
+    pub graph_bytes: u64,
+    /// The size of everything that a search may read, graphs apart.
+    pub bytes: u64,
+}

@@ -1,0 +1,249 @@
+//! What do the searching tools share? Waiting for the index, ranked events as rows, pages of a ranking, and what helps a
+//! reader who found nothing.
+
+use std::time::Duration;
+
+use serde_json::{Number, Value, json};
+
+use super::answer::{Matched, Paging, Reply, Rows, Step};
+use super::argument::{Argument, Kind};
+use super::call::Call;
+use super::table::{RowStyle, Table, table, whole};
+use crate::engine::{FoundRanked, Hit, Sought, View};
+use crate::error::{Error, Result};
+use crate::event::{Event, Filter, Position};
+use crate::indexer::Published;
+use crate::search::{Fusion, KeywordQuery, highlight};
+use crate::store::Order;
+
+use std::sync::Arc;
+
+/// The longest that a search waits for events to become findable: 5 s.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The most hits of one answer.
+const HITS_MAX: i64 = 200;
+/// The most hits behind those shown that a cursor carries, unless more were asked for at a time.
+const CARRIED_MAX: usize = 60;
+
+/// How many hits, and how fresh.
+pub(super) const HITS: &[Argument] = &[
+    Argument::optional("fields", Kind::Texts, "Paths to show beside the snippet"),
+    Argument::optional("limit", Kind::Integer { min: 1, max: HITS_MAX }, "Most hits; 10"),
+    Argument::optional("cursor", Kind::Text, "next_cursor of an answer; send it alone"),
+    Argument::optional(
+        "wait_for_position",
+        Kind::Integer { min: -1, max: i64::MAX },
+        "Wait (5 s) until found; -1: all stored so far",
+    ),
+    Argument::optional("explain", Kind::Flag, "Say how it was found"),
+];
+
+/// What a searching tool searches in: the indexes as they are, and the view that they are asked about.
+pub(super) struct Ground {
+    pub(super) published: Arc<Published>,
+    pub(super) view: View,
+    /// Waiting took too long.
+    stale: bool,
+}
+
+impl Call<'_> {
+    /// Waits as long as the caller wants to, then pins the indexes and after them the view.
+    pub(super) fn ground(&self) -> Result<Ground> {
+        let indexer = self.engine.indexer()?;
+        let waits = self.arguments.integer("wait_for_position");
+        let position = match waits {
+            None => Position::ZERO,
+            Some(wanted) => {
+                let head = self.engine.store().snapshot().head();
+                u64::try_from(wanted).map_or(head, |wanted| Position::new(wanted).min(head))
+            }
+        };
+        let published = indexer.wait_for(position, WAIT_MAX)?;
+        let stale = published.through() < position;
+        // Ordering: the view behind the indexes, so that it holds every event that they know.
+        let view = self.wish().over(self.snapshot()?, self.now)?;
+        Ok(Ground { published, view, stale })
+    }
+
+    /// Searches, or goes on in a ranking where a page ended, and puts what was found into an answer.
+    pub(super) fn search(&mut self, ground: &Ground, sought: &Sought, words: Option<&KeywordQuery>) -> Result<Reply> {
+        let Ground { published, view, stale } = ground;
+        let started = self.engine.clock().elapsed();
+        let found = match &self.cursor {
+            None => self.engine.search(sought, view, published)?,
+            Some(cursor) => self.engine.search_again(&cursor.ranked, sought, view, published)?,
+        };
+        let mut reply = Reply {
+            head_position: Some(view.snapshot.head()),
+            incomplete: !found.complete,
+            ..Reply::default()
+        };
+        self.tell_freshness(&mut reply, published, *stale);
+        if self.arguments.flag("explain") {
+            let us = self.engine.clock().elapsed().saturating_sub(started).as_micros();
+            reply.field("explain", explained(&found, u64::try_from(us).unwrap_or(u64::MAX)));
+        }
+        self.show_hits(&mut reply, &found, view, words)?;
+        if self.cursor.is_none() {
+            reply.matched = found.matched.map(|count| Matched { count, exact: true });
+        }
+        if found.hits.is_empty() {
+            self.explain_no_hit(&mut reply, &found, sought, view)?;
+        } else if !found.is_close {
+            reply.warnings.push("no event has the words or is close in meaning; these are the nearest".to_owned());
+        }
+        Ok(reply)
+    }
+
+    /// Says up to where the indexes are, where that is not all there is.
+    fn tell_freshness(&self, reply: &mut Reply, published: &Published, stale: bool) {
+        let (through, head) = (published.through(), self.engine.store().snapshot().head());
+        if through < head {
+            reply.field("indexed_through", through.get());
+        }
+        if stale {
+            reply.field("fresh", false);
+        }
+        if let Some(failure) = self.engine.indexer().ok().and_then(|indexer| indexer.failure()) {
+            reply.warnings.push(format!("new events are not being indexed: failed to {failure}; it is tried again"));
+        }
+    }
+
+    fn show_hits(
+        &self,
+        reply: &mut Reply,
+        found: &FoundRanked,
+        view: &View,
+        words: Option<&KeywordQuery>,
+    ) -> Result<()> {
+        let limit = self.limit();
+        let shown: Vec<&Hit> = found.hits.iter().take(limit).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let style = RowStyle { only_wanted: true, ..self.row_style(view)? };
+        let mut rows = if self.is_detailed() {
+            reply.untrusted.push("/hits");
+            let items = shown.iter().map(|hit| detailed(hit, &style, words)).collect();
+            Rows { columns: None, name: "hits", items, paging: None }
+        } else {
+            reply.untrusted.push("/table");
+            concise(reply, &shown, &style, words)
+        };
+        let positions: Vec<Position> = found.hits.iter().map(|hit| hit.event.position).collect();
+        let carried = positions.len().min(limit + limit.max(CARRIED_MAX));
+        let cursor = self.cursor_for(&view.snapshot, true);
+        let places = positions.into_iter().take(carried).collect();
+        rows.paging = Some(Paging { cursor, places, next: None, is_ranked: true });
+        reply.rows = Some(rows);
+        Ok(())
+    }
+
+    fn explain_no_hit(&self, reply: &mut Reply, found: &FoundRanked, sought: &Sought, view: &View) -> Result<()> {
+        reply.matched = Some(Matched { count: 0, exact: found.complete });
+        if let Some(nearest) = &found.nearest {
+            let (position, score) = (nearest.event.position, rounded(nearest.score));
+            reply.warnings.push(format!(
+                "no event is similar enough (threshold {}); the nearest is position {position} with {score}",
+                rounded(sought.threshold)
+            ));
+            let change = json!({"refine": self.query.to_string(), "threshold": 0});
+            reply.next_steps.push(Step::new(self.tool.name, change, "the nearest all the same"));
+            return Ok(());
+        }
+        // Is it the filter that leaves nothing, or the words?
+        let newest = crate::engine::Stretch {
+            order: Order::Descending,
+            after: Position::ZERO,
+            before: None,
+            events_max: 1,
+        };
+        if view.find(&newest)?.events.is_empty() {
+            return self.explain_nothing(reply, view);
+        }
+        let within = if view.filter == Filter::default() { "" } else { " within the filter" };
+        reply.warnings.push(format!("no event{within} has these words"));
+        if let Some(words) = self.arguments.text("keywords") {
+            let arguments = json!({"query": words});
+            reply.next_steps.push(Step::new("semantic_search_events", arguments, "by meaning instead of by words"));
+        }
+        Ok(())
+    }
+}
+
+/// The way in which words and meaning are to become one ranking.
+///
+/// # Errors
+/// `Invalid` when a weight is given to reciprocal ranks, which have none.
+pub(super) fn fusion(call: &Call<'_>) -> Result<Fusion> {
+    let weight = call.arguments.share("meaning_weight");
+    match (call.arguments.text("fusion"), weight) {
+        (Some("rrf"), Some(_)) => {
+            let message = "fuse by reciprocal ranks: they take no meaning_weight; leave one of the two out";
+            Err(Error::invalid("bad_argument", message).with("argument", "meaning_weight"))
+        }
+        (Some("rrf"), None) => Ok(Fusion::ReciprocalRank),
+        (_, Some(weight)) => Ok(Fusion::Convex(weight)),
+        (_, None) => Ok(Fusion::default()),
+    }
+}
+
+fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&KeywordQuery>) -> Rows {
+    let events: Vec<Event> = shown.iter().map(|hit| hit.event.clone()).collect();
+    let Table { mut columns, mut rows, constant, hidden: _ } = table(&events, style);
+    columns.extend(["score".to_owned(), "snippet".to_owned()]);
+    for (row, hit) in rows.iter_mut().filter_map(Value::as_array_mut).zip(shown) {
+        row.push(number(hit.score));
+        row.push(highlight(words, &hit.event).snippet.into());
+    }
+    if !constant.is_empty() {
+        reply.untrusted.push("/constant");
+        reply.field("constant", Value::Object(constant));
+    }
+    Rows { columns: Some(columns), name: "table", items: rows, paging: None }
+}
+
+/// A whole event with everything that is known of why it was found.
+fn detailed(hit: &Hit, style: &RowStyle, words: Option<&KeywordQuery>) -> Value {
+    let highlight = highlight(words, &hit.event);
+    let ranked = hit.ranked;
+    let mut why = super::Object::new();
+    why.insert("score".to_owned(), number(hit.score));
+    let scores = [("bm25", ranked.bm25), ("cosine", ranked.cosine)];
+    why.extend(scores.into_iter().filter_map(|(name, score)| Some((name.to_owned(), number(score?)))));
+    let ranks = [("keyword_rank", ranked.keyword_rank), ("meaning_rank", ranked.meaning_rank)];
+    why.extend(ranks.into_iter().filter_map(|(name, rank)| Some((name.to_owned(), rank?.into()))));
+    if !highlight.fields.is_empty() {
+        why.insert("matched".to_owned(), highlight.fields.into());
+    }
+    why.insert("snippet".to_owned(), highlight.snippet.into());
+    match whole(&hit.event, style) {
+        Value::Object(event) => {
+            why.extend(event);
+            Value::Object(why)
+        }
+        other => other,
+    }
+}
+
+fn explained(found: &FoundRanked, us: u64) -> Value {
+    let mut explained = super::Object::new();
+    if let Some(vectors) = &found.vectors {
+        explained.insert("vectors".to_owned(), vectors.path.into());
+        let counts =
+            [("candidates", vectors.candidates), ("scanned", vectors.scanned), ("rescored", vectors.rescored), ("graphs", vectors.graphs)];
+        explained.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count.into())));
+    }
+    explained.insert("examined".to_owned(), found.examined.into());
+    explained.insert("us".to_owned(), us.into());
+    Value::Object(explained)
+}
+
+/// Three digits behind the point: more would be noise.
+fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 1_000.0).round() / 1_000.0
+}
+
+fn number(score: f32) -> Value {
+    Number::from_f64(rounded(score)).map_or(Value::Null, Value::Number)
+}
