@@ -22,6 +22,7 @@ mod backup;
 mod formats;
 mod sealed;
 mod readers;
+mod search;
 mod kill;
 mod mcp;
 mod lessons;

@@ -16,6 +16,7 @@
 
 mod checkpoint;
 mod emptied;
+mod graphing;
 mod options;
 mod progress;
 mod query;

@@ -22,5 +22,8 @@ pub(crate) use keyword::{
 };
 pub(crate) use positions::PositionSet;
 pub(crate) use reader::{DEPTH, SearchReader, Wanted};
-pub(crate) use vector::{TextHash, VectorCheckpoint, VectorFound, VectorHit, VectorOptions, VectorReader, Vectors};
+pub(crate) use vector::{
+    GraphStep, Graphs, TextHash, VectorCheckpoint, VectorFound, VectorHit, VectorOptions, VectorReader,
+    Vectors,
+};
 pub(crate) use wipe::wipe;

@@ -66,7 +66,12 @@ impl Call<'_> {
     }
 
     /// Searches, or goes on in a ranking where a page ended, and puts what was found into an answer.
-    pub(super) fn search(&mut self, ground: &Ground, sought: &Sought, words: Option<&KeywordQuery>) -> Result<Reply> {
+    pub(super) fn search(
+        &mut self,
+        ground: &Ground,
+        sought: &Sought,
+        words: Option<&KeywordQuery>,
+    ) -> Result<Reply> {
         let Ground { published, view, stale } = ground;
         let started = self.engine.clock().elapsed();
         let found = match &self.cursor {
@@ -90,7 +95,9 @@ impl Call<'_> {
         if found.hits.is_empty() {
             self.explain_no_hit(&mut reply, &found, sought, view)?;
         } else if !found.is_close {
-            reply.warnings.push("no event has the words or is close in meaning; these are the nearest".to_owned());
+            reply
+                .warnings
+                .push("no event has the words or is close in meaning; these are the nearest".to_owned());
         }
         Ok(reply)
     }
@@ -105,7 +112,9 @@ impl Call<'_> {
             reply.field("fresh", false);
         }
         if let Some(failure) = self.engine.indexer().ok().and_then(|indexer| indexer.failure()) {
-            reply.warnings.push(format!("new events are not being indexed: failed to {failure}; it is tried again"));
+            reply
+                .warnings
+                .push(format!("new events are not being indexed: failed to {failure}; it is tried again"));
         }
     }
 
@@ -139,7 +148,13 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn explain_no_hit(&self, reply: &mut Reply, found: &FoundRanked, sought: &Sought, view: &View) -> Result<()> {
+    fn explain_no_hit(
+        &self,
+        reply: &mut Reply,
+        found: &FoundRanked,
+        sought: &Sought,
+        view: &View,
+    ) -> Result<()> {
         reply.matched = Some(Matched { count: 0, exact: found.complete });
         if let Some(nearest) = &found.nearest {
             let (position, score) = (nearest.event.position, rounded(nearest.score));
@@ -165,7 +180,11 @@ impl Call<'_> {
         reply.warnings.push(format!("no event{within} has these words"));
         if let Some(words) = self.arguments.text("keywords") {
             let arguments = json!({"query": words});
-            reply.next_steps.push(Step::new("semantic_search_events", arguments, "by meaning instead of by words"));
+            reply.next_steps.push(Step::new(
+                "semantic_search_events",
+                arguments,
+                "by meaning instead of by words",
+            ));
         }
         Ok(())
     }
@@ -230,9 +249,19 @@ fn explained(found: &FoundRanked, us: u64) -> Value {
     let mut explained = super::Object::new();
     if let Some(vectors) = &found.vectors {
         explained.insert("vectors".to_owned(), vectors.path.into());
-        let counts =
-            [("candidates", vectors.candidates), ("scanned", vectors.scanned), ("rescored", vectors.rescored), ("graphs", vectors.graphs)];
-        explained.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count.into())));
+        let work = &vectors.work;
+        let counts = [
+            ("candidates", vectors.candidates),
+            ("scanned", work.scanned),
+            ("rescored", work.rescored),
+            ("graphs", work.graphs),
+        ];
+        explained.extend(
+            counts
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| (name.to_owned(), count.into())),
+        );
     }
     explained.insert("examined".to_owned(), found.examined.into());
     explained.insert("us".to_owned(), us.into());

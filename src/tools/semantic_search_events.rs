@@ -1,7 +1,7 @@
 //! `semantic_search_events`: finds events by what they are about, or like another event.
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, HITS_DEFAULT};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, HITS_DEFAULT, Kind};
 use super::call::Call;
 use super::searching::HITS;
 use super::{Hints, Tool};

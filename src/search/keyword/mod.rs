@@ -30,7 +30,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use highlight::{Highlight, highlight};
+pub(crate) use highlight::highlight;
 pub(crate) use narrow::Narrow;
 pub(crate) use query::KeywordQuery;
 pub(crate) use reader::{KeywordHit, KeywordReader};

@@ -106,11 +106,16 @@ impl<'t> Parser<'t> {
         }
         let mut group = Group::default();
         for signed in all {
-            if signed.sign == Sign::MustNot { &mut group.must_not } else { &mut group.must }.push(signed.clause);
+            if signed.sign == Sign::MustNot { &mut group.must_not } else { &mut group.must }
+                .push(signed.clause);
         }
         if group.only_excludes() {
-            return Err(Mistake::at(start, "only exclusions", "something to look for beside what is excluded")
-                .inserting(start, "failed AND "));
+            return Err(Mistake::at(
+                start,
+                "only exclusions",
+                "something to look for beside what is excluded",
+            )
+            .inserting(start, "failed AND "));
         }
         Ok(Some(Signed { clause: Clause::Group(group), sign: Sign::Should }))
     }
@@ -251,7 +256,8 @@ impl<'t> Parser<'t> {
             }
             Some('(') => self.parentheses(Some(&path)).map(Some),
             Some('<' | '>') => {
-                let expected = format!("a word; comparisons belong into where, as in where: [\"{path} {value}\"]");
+                let expected =
+                    format!("a word; comparisons belong into where, as in where: [\"{path} {value}\"]");
                 let end = self.at + value.len() - value.trim_start_matches(['<', '>', '=']).len();
                 Err(Mistake::at(self.at, "a comparison", &expected).removing(self.at, end))
             }
@@ -329,7 +335,8 @@ impl<'t> Parser<'t> {
     /// Takes an operator that stands alone.
     fn keyword(&mut self, name: &str) -> bool {
         let Some(behind) = self.rest().strip_prefix(name) else { return false };
-        if behind.chars().next().is_some_and(|next| !next.is_whitespace() && !matches!(next, '(' | ')' | '"')) {
+        if behind.chars().next().is_some_and(|next| !next.is_whitespace() && !matches!(next, '(' | ')' | '"'))
+        {
             return false;
         }
         self.at += name.len();
@@ -350,7 +357,9 @@ fn split_field(word: &str) -> Option<(&str, &str)> {
     let begins = path.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '$' | '@'));
     let is_path = begins
         && !path.ends_with('.')
-        && path.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '@' | '.' | '-' | '[' | ']' | '*'));
+        && path
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '@' | '.' | '-' | '[' | ']' | '*'));
     let is_value = !value.is_empty() && !value.starts_with("//") && !value.starts_with(['\\', ':']);
     (is_path && is_value).then_some((path, value))
 }

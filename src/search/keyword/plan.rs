@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use tantivy::query::{
-    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
-    Query, TermQuery, TermSetQuery,
+    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur,
+    PhraseQuery, Query, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE, ending_so, path_of, term_at};
 use super::query::{
-    Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text, Token,
+    Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text,
+    Token,
 };
 use super::schema::Fields;
 use super::terms::{following, term_infos};
@@ -154,7 +155,14 @@ impl Planner<'_> {
         // `user:42` may be an identifier although there is a field `user`; without such a field it is text.
         let as_text: Vec<Token> = match paths.is_empty() {
             true => clause.as_text.tokens.clone(),
-            false => clause.as_text.tokens.iter().filter(|token| !token.finest && token.place == 0).take(1).cloned().collect(),
+            false => clause
+                .as_text
+                .tokens
+                .iter()
+                .filter(|token| !token.finest && token.place == 0)
+                .take(1)
+                .cloned()
+                .collect(),
         };
         if !as_text.is_empty() {
             let (query, max) = self.text(&as_text, true)?;

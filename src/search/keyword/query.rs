@@ -17,8 +17,9 @@ pub(crate) const FIELD_PATHS_MAX: usize = 64;
 
 /// Words that stand in almost every English text. A query looks for them only where it has no other, or in a phrase.
 const COMMON: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of",
-    "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
+    "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to",
+    "was", "will", "with",
 ];
 
 /// A query for [`KeywordReader`](super::KeywordReader).

@@ -69,7 +69,12 @@ impl KeywordReader {
     ///
     /// # Errors
     /// `Invalid` when a prefix or a field stands for too much, `Unavailable` when the disk fails.
-    pub(crate) fn search(&self, query: &KeywordQuery, narrow: &Narrow, depth: usize) -> Result<Vec<KeywordHit>> {
+    pub(crate) fn search(
+        &self,
+        query: &KeywordQuery,
+        narrow: &Narrow,
+        depth: usize,
+    ) -> Result<Vec<KeywordHit>> {
         let plan = self.plan(query)?;
         let mut top = Top::new(depth);
         if depth > 0 {

@@ -132,9 +132,10 @@ impl Kind {
             '\\' | '@' | ':' | '?' | '&' | '=' | '#' => Self::Strong,
             '.' | '_' | '+' | '~' | '%' | '$' | '^' | '*' => Self::Weak,
             '\0'..='\u{7f}' => Self::Border,
-            '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{3134f}' => {
-                Self::Ideograph
-            }
+            '\u{3040}'..='\u{30ff}'
+            | '\u{3400}'..='\u{4dbf}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{20000}'..='\u{3134f}' => Self::Ideograph,
             // Combining accents belong to their letter.
             '\u{300}'..='\u{36f}' => Self::Lower,
             c if c.is_uppercase() => Self::Upper,
@@ -368,7 +369,11 @@ impl Cut<'_, '_> {
         let mut start = range.start;
         for end in borders.into_iter().map(|at| range.start + at).chain([range.end]) {
             let part = start..end;
-            if Shape::of(self.slice(&part)).is_word() { self.word(part) } else { self.plain(part) }
+            if Shape::of(self.slice(&part)).is_word() {
+                self.word(part)
+            } else {
+                self.plain(part)
+            }
             start = end;
         }
     }
@@ -440,7 +445,9 @@ fn is_number(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && (text.bytes().all(|b| b.is_ascii_digit() || is_sign(&b))
             || is_iso_time(text)
-                && text.bytes().all(|b| b.is_ascii_digit() || is_sign(&b) || matches!(b, b'T' | b't' | b'Z' | b'z')))
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || is_sign(&b) || matches!(b, b'T' | b't' | b'Z' | b'z')))
 }
 
 #[cfg(test)]
@@ -460,7 +467,10 @@ mod tests {
     #[test]
     fn prose_is_words_and_nothing_else() {
         check("The customer's orders weren't shipped.", "the@0 custom@1 order@2 werent@3 ship@4");
-        check("a well-known and/or relation (two-dimensional)", "a@0 well@1 known@2 and@3 or@4 relat@5 two@6 dimension@7");
+        check(
+            "a well-known and/or relation (two-dimensional)",
+            "a@0 well@1 known@2 and@3 or@4 relat@5 two@6 dimension@7",
+        );
         check("Über naïve cafés", "uber@0 naiv@1 cafe@2");
         check("", "");
         check(" -- ... !", "");
@@ -476,7 +486,10 @@ mod tests {
         check("HTTPServer2", "httpserver2@0! http@0 server@1 2@2");
         check("user123", "user123@0! user@0 123@1");
         check("v2", "v2@0");
-        check("ann.lee@mail.example", "ann.lee@mail.example@0! ann.lee@0! ann@0 lee@1 mail.example@2! mail@2 exampl@3");
+        check(
+            "ann.lee@mail.example",
+            "ann.lee@mail.example@0! ann.lee@0! ann@0 lee@1 mail.example@2! mail@2 exampl@3",
+        );
     }
 
     #[test]

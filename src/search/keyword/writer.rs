@@ -48,7 +48,8 @@ impl KeywordIndex {
     /// # Errors
     /// `Unavailable` when the disk fails.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self> {
-        disk.create_dir_all(dir).map_err(|error| failed("create the directory of the keyword index", error))?;
+        disk.create_dir_all(dir)
+            .map_err(|error| failed("create the directory of the keyword index", error))?;
         let index = match open_index(disk, dir, true)? {
             Some(index) => index,
             None => create_index(disk, dir)?,
