@@ -50,6 +50,8 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     pub(super) fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// The newest log file at the open and the position up to which it is still to be proved.
+    pub unproved: Mutex<Option<(Arc<LogFile>, Position)>>,
     /// Held by whoever saves, merges or mends index files.
     pub indexing: Mutex<()>,
     pub mending: Mutex<Mending>,
@@ -85,6 +87,8 @@ pub(crate) struct Found {
     pub pages: Arc<PageCache>,
     /// Indexes that an earlier process did not come to save.
     pub unsaved: Vec<Job>,
+    /// The newest log file, and the position up to which it was taken on the word of its indexes.
+    pub unproved: Option<(Arc<LogFile>, Position)>,
     /// What was damaged and is derived, or left over by a crash, and is in order again.
     pub mended: Vec<Damage>,
 }
@@ -111,6 +115,7 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            unproved: Mutex::new(found.unproved),
             indexing: Mutex::new(()),
             mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),

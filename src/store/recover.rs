@@ -81,6 +81,7 @@ fn open_as(
         unsaved: Vec::new(),
         mended: Vec::new(),
         unproved: VecDeque::new(),
+        on_trust: None,
     };
     let tail = recovery.files()?;
     recovery.finish(tail)
@@ -111,6 +112,8 @@ pub(super) struct Recovery<'a> {
     pub(super) mended: Vec<Damage>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
+    /// The last position of the newest log file that was taken on the word of its indexes.
+    on_trust: Option<Position>,
 }
 
 /// The end of the newest log file, and the in-memory index over what no file indexes.
@@ -156,9 +159,10 @@ impl Recovery<'_> {
 
     /// Takes the saved indexes of a log file, as far as they join up; gives the place behind them.
     ///
-    /// In the newest file each frame is proved on the way, and an index must end where a frame ends. An older file is
-    /// not read, unless damage was found in one before: its records are proved one by one when they are read, and all of
-    /// them behind the open and by `verify`.
+    /// What they cover is not read here, unless damage was found before or nobody proves it behind the open: its records
+    /// are proved one by one when they are read, and all of them behind the open, before the first append, and by
+    /// `verify`. An index is saved only once its log is durable, so that nothing it covers can be a torn tail; in the
+    /// newest file it must end where a frame ends.
     fn indexed(&mut self, log: &Arc<LogFile>, saved: &[Arc<IndexFile>], next: Option<Position>) -> Boundary {
         let (mut at, checks) = (Boundary::start(log), self.checks());
         loop {
@@ -167,7 +171,12 @@ impl Recovery<'_> {
             };
             let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
-            let behind = if next.is_some() && !self.manifest.suspect {
+            let is_trusted = match next {
+                Some(_) => !self.manifest.suspect,
+                None => self.trusts_newest() && ends_with_a_frame(log, index),
+            };
+            let behind = if is_trusted {
+                self.on_trust = next.is_none().then(|| index.last());
                 Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
             } else {
                 let note = |frame: &FrameHeader, offset| {
@@ -183,6 +192,12 @@ impl Recovery<'_> {
             self.push(log, RangeIndex::File(Arc::clone(index)));
             at = behind;
         }
+    }
+
+    /// Whether the newest log file needs no proof before the open is over. Damage found before must show at once, and so
+    /// must any to somebody who only reads.
+    fn trusts_newest(&self) -> bool {
+        self.options.mode == Mode::Write && !self.manifest.suspect
     }
 
     /// Reads the frames from `at` on into an in-memory index, up to the end of the log.
@@ -266,6 +281,7 @@ impl Recovery<'_> {
     /// Makes what was found durable, and says in the manifest how the branch is opened now.
     fn finish(mut self, tail: Tail) -> Result<(Found, Vec<Damage>)> {
         let (log, next, offset) = (tail.log, tail.at.next, tail.at.offset as u64);
+        let newest = Arc::clone(&log);
         if self.options.mode == Mode::Write {
             self.make_durable(&log, tail.at.offset)?;
             self.note_opening(next.previous())?;
@@ -291,6 +307,7 @@ impl Recovery<'_> {
                 manifest: self.manifest,
                 durable: next.previous(),
                 unsaved: self.unsaved,
+                unproved: self.on_trust.map(|last| (newest, last)),
                 mended: self.mended,
                 pages: self.pages,
             },
@@ -342,6 +359,14 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the last position of an index is the last of a whole frame that ends where the index says.
+fn ends_with_a_frame(log: &LogFile, index: &Arc<IndexFile>) -> bool {
+    let range = RangeIndex::File(Arc::clone(index));
+    let offset = range.offset(range.row_of(index.last()));
+    let end = offset.and_then(|offset| log.frame_end(offset));
+    end == Some((index.log_end(), index.last(), index.last_recorded_at()))
 }
 
 /// Notes a frame, and forgets those before it that were durable when it was written.

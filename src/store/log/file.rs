@@ -145,6 +145,14 @@ impl LogFile {
         Some(start as u64 + u64::from(frame.len))
     }
 
+    /// Of the whole frame that holds the record at `offset`: the offset behind it, its last position, and when it was
+    /// committed. `None` when there is none.
+    pub(crate) fn frame_end(&self, offset: u32) -> Option<(u64, Position, Timestamp)> {
+        let (_, frame, start) = self.record(offset)?;
+        let is_whole = frame.proves(self.bytes.get(start..)?);
+        is_whole.then_some((start as u64 + u64::from(frame.len), frame.last_position(), frame.recorded_at))
+    }
+
     /// The first position and the attributes of the frame that holds the record at `offset`.
     pub(crate) fn frame_of(&self, offset: u32) -> Result<(FrameHeader, Attrs)> {
         let found = self.record(offset).map(|(_, frame, start)| (frame, start));
