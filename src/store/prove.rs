@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::branch::Branch;
+use super::branch::{Branch, Unproved};
 use super::log::{Boundary, Break, Checks, LogFile, damage_error, judge, walk};
 use crate::event::Position;
 
@@ -24,14 +24,30 @@ impl Branch {
     /// The first damage poisons the branch: writes answer `Corrupt` with file, offset and positions, reads go on.
     pub(crate) fn prove_log(&self) {
         self.background.wait_for_an_append(PROVE_DELAY);
-        if let Some((log, last)) = self.unproved.lock().take()
-            && !self.prove(&log, last)
-        {
-            return self.background.let_appends_go();
+        if self.background.is_closing() {
+            return;
         }
-        self.prove_older_files();
+        let unproved = self.unproved.lock().take();
+        if unproved.is_none_or(|unproved| self.prove_newest(&unproved)) {
+            self.prove_older_files();
+        }
         self.background.let_appends_go();
         self.prove_indexes(PROVED_BYTES_MAX as u64);
+    }
+
+    /// Proves what the open did not look at of the newest log file; false when something is wrong with it.
+    fn prove_newest(&self, Unproved { log, covered, end }: &Unproved) -> bool {
+        if !self.prove(log, *covered) {
+            return false;
+        }
+        match judge(log, *end, None, end.next.previous()) {
+            Some(Break::Damage { reason, resume }) => {
+                self.poison_with(log, *end, end.next, resume, reason);
+                false
+            }
+            // What was never acknowledged is cut off before the first write.
+            Some(Break::Torn) | None => true,
+        }
     }
 
     /// Proves the frames of the older log files, the newest first.
@@ -60,6 +76,10 @@ impl Branch {
     /// Proves one log file up to position `last`; false when that was not possible or the branch closes.
     fn prove(&self, log: &LogFile, last: Position) -> bool {
         let mut at = Boundary::start(log);
+        if !log.proves_header() {
+            self.poison_behind(&log.damaged(log.first(), 0));
+            return false;
+        }
         while at.next <= last {
             if self.background.is_closing() {
                 return false;
@@ -67,13 +87,24 @@ impl Branch {
             let (end, reason) = walk(log, at, at.offset + STEP_BYTES, Checks::All, |_, _| {});
             if end.next <= last && (end == at || reason.is_some()) {
                 if let Some(Break::Damage { reason, resume }) = judge(log, end, reason, last) {
-                    let through = resume.map_or(last, |resume| resume.next.previous());
-                    self.poison_behind(&damage_error(log, end, through, reason));
+                    self.poison_with(log, end, last, resume, reason);
                 }
                 return false;
             }
             at = end;
         }
         true
+    }
+
+    fn poison_with(
+        &self,
+        log: &LogFile,
+        at: Boundary,
+        last: Position,
+        resume: Option<Boundary>,
+        reason: &str,
+    ) {
+        let through = resume.map_or(last, |resume| resume.next.previous());
+        self.poison_behind(&damage_error(log, at, through, reason));
     }
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::background::Job;
-use super::branch::{Found, Writer};
+use super::branch::{Found, Unproved, Writer};
 use super::create;
 use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
 use super::log::{
-    Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge, records,
-    walk,
+    Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge_within,
+    records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -23,6 +23,10 @@ use crate::event::Position;
 
 /// How often a reader begins anew because the manifest was replaced meanwhile: 16 times.
 const OPENS_MAX: usize = 16;
+
+/// How far behind the end of the log an open looks for anything but zeros, when all that is looked at is looked at before
+/// the first append: 256 KiB.
+const LOOK_AT_OPEN_BYTES: usize = 256 << 10;
 
 /// Opens the branch in `dir`, creating it when it is not there and may be.
 ///
@@ -81,7 +85,7 @@ fn open_as(
         unsaved: Vec::new(),
         mended: Vec::new(),
         unproved: VecDeque::new(),
-        on_trust: None,
+        on_trust: Position::ZERO,
     };
     let tail = recovery.files()?;
     recovery.finish(tail)
@@ -112,8 +116,9 @@ pub(super) struct Recovery<'a> {
     pub(super) mended: Vec<Damage>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
-    /// The last position of the newest log file that was taken on the word of its indexes.
-    on_trust: Option<Position>,
+    /// The last position of the newest log file that was taken on the word of its indexes; before its first when there
+    /// is none.
+    on_trust: Position,
 }
 
 /// The end of the newest log file, and the in-memory index over what no file indexes.
@@ -137,14 +142,21 @@ impl Recovery<'_> {
         let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
         let mut tail = None;
         for (index, &first) in firsts.iter().enumerate() {
-            let log = self.log_file(first)?;
             let next = firsts.get(index + 1).copied();
+            let begins = |saved: &Arc<IndexFile>| saved.has_rows() && saved.first() == first;
+            let on_trust = next.is_some() && self.trusts_indexes() && indexes.iter().any(begins);
+            let log = self.log_file(first, on_trust)?;
             let ranges_before = self.view.ranges.len();
             self.unproved.clear();
             // An index of a file that is not there would name events that nobody can read.
             let trusted = if self.unusable.is_some() { &[][..] } else { &indexes };
             let at = self.indexed(&log, trusted, next);
-            let end = self.unindexed(log, at, next)?;
+            let end = if on_trust && next == Some(at.next) {
+                // Nothing can follow, so there is no reason to look: it would have to come from the disk.
+                Tail { log, at, memory: Arc::new(MemoryIndex::new(at.next)), memory_from: at.offset as u64 }
+            } else {
+                self.unindexed(log, at, next)?
+            };
             if let Some(reason) = self.unusable.take() {
                 self.damage.push(Damage::of_file(&file_name(first), reason));
             }
@@ -173,10 +185,10 @@ impl Recovery<'_> {
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
             let is_trusted = match next {
                 Some(_) => !self.manifest.suspect,
-                None => self.trusts_newest() && ends_with_a_frame(log, index),
+                None => self.trusts_indexes() && ends_with_a_frame(log, index),
             };
             let behind = if is_trusted {
-                self.on_trust = next.is_none().then(|| index.last());
+                self.on_trust = index.last();
                 Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
             } else {
                 let note = |frame: &FrameHeader, offset| {
@@ -194,9 +206,9 @@ impl Recovery<'_> {
         }
     }
 
-    /// Whether the newest log file needs no proof before the open is over. Damage found before must show at once, and so
-    /// must any to somebody who only reads.
-    fn trusts_newest(&self) -> bool {
+    /// Whether what indexes cover needs no proof before the open is over. Damage found before must show at once, and so
+    /// must any to somebody who only reads, for whom nobody looks later.
+    fn trusts_indexes(&self) -> bool {
         self.options.mode == Mode::Write && !self.manifest.suspect
     }
 
@@ -211,7 +223,7 @@ impl Recovery<'_> {
                 push_frame(&memory, &log, frame, offset);
             });
             at = end;
-            match judge(&log, at, reason, durable) {
+            match self.judge(&log, at, reason, durable) {
                 None => break,
                 Some(Break::Torn) => {
                     at = self.keep_torn_batch(&memory, &log, at);
@@ -237,6 +249,18 @@ impl Recovery<'_> {
             memory,
             memory_from: from.offset as u64,
         })
+    }
+
+    /// What stands behind the last whole frame. Who looks at the rest later looks at the next bytes alone now.
+    fn judge(
+        &self,
+        log: &LogFile,
+        at: Boundary,
+        reason: Option<&'static str>,
+        durable: Position,
+    ) -> Option<Break> {
+        let window = if self.trusts_indexes() { LOOK_AT_OPEN_BYTES } else { usize::MAX };
+        judge_within(log, at, reason, durable, window)
     }
 
     fn report(&mut self, log: &LogFile, at: Boundary, through: Position, reason: &str) -> Result<()> {
@@ -307,7 +331,7 @@ impl Recovery<'_> {
                 manifest: self.manifest,
                 durable: next.previous(),
                 unsaved: self.unsaved,
-                unproved: self.on_trust.map(|last| (newest, last)),
+                unproved: Some(Unproved { log: Arc::clone(&newest), covered: self.on_trust, end: tail.at }),
                 mended: self.mended,
                 pages: self.pages,
             },
