@@ -15,19 +15,19 @@ use crate::machines::scratch;
 use crate::machines::workload::small_options;
 
 /// A directory, the disk over it, and a store in it.
-struct Place {
-    root: tempfile::TempDir,
-    disk: FaultyDisk,
+pub struct Place {
+    pub root: tempfile::TempDir,
+    pub disk: FaultyDisk,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = scratch();
         let disk = FaultyDisk::over(root.path());
         Self { root, disk }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub fn dir(&self) -> PathBuf {
         self.root.path().join("store")
     }
 
@@ -44,12 +44,12 @@ impl Place {
     }
 
     /// The only log file.
-    fn log_file(&self) -> PathBuf {
+    pub fn log_file(&self) -> PathBuf {
         self.dir().join("tenants/default/main/log/00000000000000000001.log")
     }
 }
 
-fn append(store: &Store, entity: &str) -> Result<Appended, Error> {
+pub fn append(store: &Store, entity: &str) -> Result<Appended, Error> {
     let event =
         EventDraft::new(entity, "happened", format!("{{\"of\":\"{entity}\"}}")).expect("a valid draft");
     store.append(Append { events: vec![event], ..Append::default() })
@@ -248,7 +248,7 @@ fn a_second_writer_is_locked_out_until_the_first_is_gone() {
     holds(&Store::open(&place.dir(), options()).expect("the directory is free"), &["a"]);
 }
 
-fn flip(path: &Path, offset: usize) {
+pub fn flip(path: &Path, offset: usize) {
     let mut bytes = std::fs::read(path).expect("the log file is readable");
     bytes[offset] ^= 0x10;
     std::fs::write(path, bytes).expect("the log file can be changed");
@@ -314,43 +314,6 @@ fn damage_in_an_older_file_refuses_the_first_append_and_every_open_after_it() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     flip(&place.log_file(), 200);
     append(&place.open(), "late").expect("restored from a backup, the store is as good as ever");
-}
-
-/// An open does not read what a saved index covers, also in the newest file; nothing may be built on damage there either.
-#[test]
-fn damage_that_an_index_covers_refuses_the_first_append_and_every_open_after_it() {
-    let place = Place::new();
-    let options = || Options {
-        log_file_bytes: 1 << 20,
-        run_bytes: 2_000,
-        ..small_options(Arc::new(place.disk.clone()), 1)
-    };
-    let open = || Store::open(&place.dir(), options()).expect("the end of the log is whole");
-    let store = open();
-    for n in 0..100 {
-        append(&store, &format!("entity-{n}")).expect("a healthy disk");
-    }
-    drop(store);
-    let index = place.dir().join("tenants/default/main/index");
-    let indexes = std::fs::read_dir(index).expect("a folder").count();
-    assert!(indexes > 1, "{indexes} files of indexes");
-    flip(&place.log_file(), 200);
-
-    let store = open();
-    let error = append(&store, "late").expect_err("the damage is found before anything is built on it");
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Corrupt, "log_damaged"), "{error}");
-    assert_eq!(error.details()["file"], "00000000000000000001.log");
-    let page = store.snapshot().scan(&Scan::default(), &ScanLimits::default()).expect("reads go around it");
-    assert_eq!((page.damaged, page.events.len()), (1, 99));
-    drop(store);
-
-    let error = Store::open(&place.dir(), options()).err().expect("it is remembered");
-    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    let reading = Options { mode: Mode::Read, ..options() };
-    let reader = Store::open(&place.dir(), reading).expect("reading goes around it");
-    assert_eq!(reader.damage().len(), 1, "{:?}", reader.damage());
-    flip(&place.log_file(), 200);
-    append(&open(), "late").expect("restored from a backup, the store is as good as ever");
 }
 
 /// Every byte of a small log that holds something is covered by a checksum.

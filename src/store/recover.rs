@@ -9,8 +9,8 @@ use super::branch::{Found, Unproved, Writer};
 use super::create;
 use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
 use super::log::{
-    Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge_within,
-    records, walk,
+    Boundary, Break, Checks, FrameHeader, LOOK_AT_OPEN_BYTES, LogEnd, LogFile, Record, damage_error,
+    file_name, judge_within, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -23,10 +23,6 @@ use crate::event::Position;
 
 /// How often a reader begins anew because the manifest was replaced meanwhile: 16 times.
 const OPENS_MAX: usize = 16;
-
-/// How far behind the end of the log an open looks for anything but zeros, when all that is looked at is looked at before
-/// the first append: 256 KiB.
-const LOOK_AT_OPEN_BYTES: usize = 256 << 10;
 
 /// Opens the branch in `dir`, creating it when it is not there and may be.
 ///

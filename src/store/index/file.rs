@@ -15,6 +15,7 @@ use super::format::{
     time_at, u32_at,
 };
 use super::postings::{List, Malformed, Rank, Span, take_varint};
+use super::proof::Proof;
 use super::{EntityKey, NameKind, bloom, hashes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, Version};
@@ -32,16 +33,6 @@ pub(crate) struct IndexFile {
     proofs: [Proof; SECTIONS],
     rows_proof: Proof,
     streams: OnceLock<fst::Map<Bytes>>,
-}
-
-/// Whether a checksum was found right; asked once.
-#[derive(Default)]
-struct Proof(OnceLock<bool>);
-
-impl Proof {
-    fn holds(&self, check: impl FnOnce() -> bool) -> bool {
-        *self.0.get_or_init(check)
-    }
 }
 
 /// Where the list of a name lies: its offset in the postings and its length.
@@ -117,7 +108,7 @@ impl IndexFile {
 
     /// What is known of the sections and of the rows: whether each was found right.
     pub(super) fn proofs(&self) -> impl Iterator<Item = Option<bool>> {
-        self.proofs.iter().chain([&self.rows_proof]).map(|proof| proof.0.get().copied())
+        self.proofs.iter().chain([&self.rows_proof]).map(Proof::known)
     }
 
     /// The offset behind the last position's frame in its log file.

@@ -10,6 +10,10 @@ use crate::event::{Position, Timestamp};
 /// for in all of the file.
 const LOOK_BEHIND_END_BYTES: usize = 8 << 20;
 
+/// How far behind the end of the log an open looks for anything but zeros, when the rest is looked at before
+/// the first append: 256 KiB.
+pub(crate) const LOOK_AT_OPEN_BYTES: usize = 256 << 10;
+
 /// A place between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Boundary {
