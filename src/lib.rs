@@ -49,6 +49,11 @@
 //! unless something proves that it was durable once: then it is damage, and the store refuses to write until a person
 //! decided. A failed write or sync is never retried; it stops all writing until the store is opened again.
 //!
+//! An open reads what no saved index covers, some 8 MiB at most. What indexes cover was durable before they were saved; it is
+//! taken on trust, and proved when the first append waits for it or 250 ms later, so that the first answer waits for no
+//! disk. Damage found there refuses that append and every later open. Who opens for reading only has nobody to prove it
+//! later, so all of the newest log file is proved at once.
+//!
 //! # How an event is found
 //!
 //! A read pins a [`Snapshot`](store::Snapshot) and never waits for a writer. Each stretch of the log has an index: in

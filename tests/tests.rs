@@ -7,6 +7,7 @@
 )]
 
 mod tidy;
+mod trust;
 mod readme;
 mod cli;
 mod processes;

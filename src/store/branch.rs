@@ -13,7 +13,7 @@ use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
 use super::discard::Discards;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
-use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
+use super::log::{Boundary, FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::mend::Mending;
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -50,6 +50,8 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     pub(super) fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// Until it is proved.
+    pub unproved: Mutex<Option<Unproved>>,
     /// Held by whoever saves, merges or mends index files.
     pub indexing: Mutex<()>,
     pub mending: Mutex<Mending>,
@@ -75,6 +77,15 @@ pub(crate) struct Writer {
     pub sync_is_due: bool,
 }
 
+/// What the open of the newest log file left to be proved before the first append.
+pub(crate) struct Unproved {
+    pub log: Arc<LogFile>,
+    /// The position up to which it was taken on the word of its indexes.
+    pub covered: Position,
+    /// Behind its last whole frame.
+    pub end: Boundary,
+}
+
 /// What recovery found, from which a branch is made.
 pub(crate) struct Found {
     pub view: View,
@@ -85,6 +96,7 @@ pub(crate) struct Found {
     pub pages: Arc<PageCache>,
     /// Indexes that an earlier process did not come to save.
     pub unsaved: Vec<Job>,
+    pub unproved: Option<Unproved>,
     /// What was damaged and is derived, or left over by a crash, and is in order again.
     pub mended: Vec<Damage>,
 }
@@ -111,6 +123,7 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            unproved: Mutex::new(found.unproved),
             indexing: Mutex::new(()),
             mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),
