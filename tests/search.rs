@@ -81,9 +81,14 @@ fn events_are_found_by_words_by_meaning_and_by_both() {
     check(&engine, "hybrid_search", json!({"keywords": "mark7"}), &[8]);
     check(&engine, "hybrid_search", json!({"keywords": "A-4711"}), &[12, 8, 4]);
     check(&engine, "hybrid_search", json!({"keywords": "payload.text:neighbours"}), &[11, 7, 3]);
-    let near =
-        ask(&engine, "semantic_search_events", json!({"query": "the bank declined the card", "limit": 3}));
-    assert_eq!(positions(&near), [9, 5, 1], "{near:#}");
+    let near = ask(
+        &engine,
+        "semantic_search_events",
+        json!({"query": "the bank declined the card", "threshold": 0.2, "limit": 3}),
+    );
+    let mut found = positions(&near);
+    found.sort_unstable();
+    assert_eq!(found, [1, 5, 9], "{near:#}");
     let both = ask(&engine, "hybrid_search", json!({"keywords": "mark2", "semantic_query": "parcel found"}));
     assert_eq!(positions(&both)[0], 3, "{both:#}");
 }
@@ -214,4 +219,51 @@ fn a_reader_finds_what_the_last_writer_indexed() {
     let query = SearchQuery { keywords: Some("mark7"), meaning: Some("refund"), ..SearchQuery::default() };
     let found = indexer.search(&query, PATIENCE).expect("a search");
     assert_eq!(found.first().map(|hit| hit.position.get()), Some(8));
+}
+
+/// One byte of each file of both indexes: found by name, and the index is made anew.
+#[test]
+fn a_flipped_byte_in_an_index_is_found_and_mended() {
+    let root = tempfile::tempdir().expect("a directory");
+    let engine = tickets(root.path());
+    check(&engine, "hybrid_search", json!({"keywords": "mark7"}), &[8]);
+    engine.close().expect("closes");
+    let search = root.path().join("tenants/default/main/search");
+    for part in ["keyword", "vectors"] {
+        let files = std::fs::read_dir(search.join(part)).expect("a folder");
+        let paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        for path in paths.into_iter().filter(|path| path.extension().is_none_or(|ending| ending != "json")) {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let before = std::fs::read(&path).expect("readable");
+            let mut bytes = before.clone();
+            // Where records are, but not in what a file has reserved behind them.
+            let Some(byte) = bytes.get_mut(3) else { continue };
+            *byte ^= 4;
+            std::fs::write(&path, bytes).expect("writable");
+            let engine = open(root.path());
+            let damage = engine.verify().damage;
+            let place = format!("search/{part}/{name}");
+            assert!(
+                damage.iter().any(|damage| damage.file == place && damage.is_derived()),
+                "{place}: {damage:?}"
+            );
+            engine.close().expect("closes");
+            std::fs::write(&path, before).expect("writable");
+        }
+    }
+    let engine = open(root.path());
+    assert_eq!(engine.verify().damage, []);
+    let path = std::fs::read_dir(search.join("vectors"))
+        .expect("a folder")
+        .next()
+        .expect("one")
+        .expect("a file")
+        .path();
+    let mut bytes = std::fs::read(&path).expect("readable");
+    bytes[3] ^= 4;
+    std::fs::write(&path, bytes).expect("writable");
+    assert!(!engine.repair().expect("repaired").repaired.is_empty());
+    assert!(engine.indexer().expect("an indexer").catch_up(PATIENCE));
+    assert_eq!(engine.verify().damage, []);
+    check(&engine, "hybrid_search", json!({"keywords": "mark7"}), &[8]);
 }

@@ -21,8 +21,8 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const EMPTYING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the words lie in the directory of the indexes, and where the vectors.
-const KEYWORD_DIR: &str = "keyword";
-const VECTOR_DIR: &str = "vectors";
+pub(super) const KEYWORD_DIR: &str = "keyword";
+pub(super) const VECTOR_DIR: &str = "vectors";
 
 /// Both indexes, open for writing.
 pub(super) struct Tail<'a> {

@@ -7,11 +7,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
 use super::discard::Discards;
+use super::following::Following;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
 use super::log::{Boundary, FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
@@ -61,8 +62,8 @@ pub(crate) struct Branch {
     pub pages: Arc<PageCache>,
     /// Held while a log file is synced.
     syncing: Mutex<()>,
-    watch: Mutex<()>,
-    moved: Condvar,
+    /// Where those wait who follow the durable head.
+    pub(super) following: Following,
 }
 
 /// What only the committer touches.
@@ -128,8 +129,7 @@ impl Branch {
             mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),
             syncing: Mutex::new(()),
-            watch: Mutex::new(()),
-            moved: Condvar::new(),
+            following: Following::default(),
         }
     }
 
@@ -176,30 +176,6 @@ impl Branch {
     pub(crate) fn advance_durable(&self, head: Position) {
         self.durable.fetch_max(head.get(), Ordering::AcqRel);
         self.nudge();
-    }
-
-    /// Waits until the durable head is beyond `after`, or `timeout` has passed; gives the durable head.
-    pub(crate) fn wait_durable(&self, after: Position, timeout: Duration) -> Position {
-        self.wait_durable_unless(after, timeout, || false)
-    }
-
-    /// The same, but waits no longer once `is_over` says so, which is asked again after each [`nudge`](Self::nudge).
-    pub(crate) fn wait_durable_unless(
-        &self,
-        after: Position,
-        timeout: Duration,
-        is_over: impl Fn() -> bool,
-    ) -> Position {
-        let mut watch = self.watch.lock();
-        self.moved.wait_while_for(&mut watch, |()| self.durable() <= after && !is_over(), timeout);
-        self.durable()
-    }
-
-    /// Has everyone who waits for the durable head look again.
-    pub(crate) fn nudge(&self) {
-        // Ordering: behind the lock. Whoever has looked already waits by then, and is woken.
-        drop(self.watch.lock());
-        self.moved.notify_all();
     }
 
     /// Syncs a log file, unless a sync or write has failed before.

@@ -31,6 +31,7 @@ mod discard;
 pub mod disk;
 mod feed;
 mod followed;
+mod following;
 mod index;
 mod leftovers;
 mod log;

@@ -13,7 +13,7 @@ use crate::engine::{FoundRanked, Hit, Sought, View};
 use crate::error::{Error, Result};
 use crate::event::{Event, Filter, Position};
 use crate::indexer::Published;
-use crate::search::{Fusion, KeywordQuery, highlight};
+use crate::search::{Fusion, Highlight, KeywordQuery, highlight};
 use crate::store::Order;
 
 use std::sync::Arc;
@@ -213,7 +213,7 @@ fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&K
     columns.extend(["score".to_owned(), "snippet".to_owned()]);
     for (row, hit) in rows.iter_mut().filter_map(Value::as_array_mut).zip(shown) {
         row.push(number(hit.score));
-        row.push(highlight(words, &hit.event).snippet.into());
+        row.push(highlighted(words, &hit.event).snippet.into());
     }
     if !constant.is_empty() {
         reply.untrusted.push("/constant");
@@ -224,7 +224,7 @@ fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&K
 
 /// A whole event with everything that is known of why it was found.
 fn detailed(hit: &Hit, style: &RowStyle, words: Option<&KeywordQuery>) -> Value {
-    let highlight = highlight(words, &hit.event);
+    let highlight = highlighted(words, &hit.event);
     let ranked = hit.ranked;
     let mut why = super::Object::new();
     why.insert("score".to_owned(), number(hit.score));
@@ -243,6 +243,11 @@ fn detailed(hit: &Hit, style: &RowStyle, words: Option<&KeywordQuery>) -> Value 
         }
         other => other,
     }
+}
+
+/// What of an event has the words; nothing where there were none.
+fn highlighted(words: Option<&KeywordQuery>, event: &Event) -> Highlight {
+    words.map_or_else(Highlight::default, |words| highlight(words, event))
 }
 
 fn explained(found: &FoundRanked, us: u64) -> Value {

@@ -1,5 +1,6 @@
 //! The power goes while events are indexed: what is opened afterwards finds every stored event once, and no other.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use allsource::indexer::{Indexer, SearchOptions, SearchQuery};
 use allsource::store::{Append, Options, Store};
 
 use super::{PATIENCE, options};
-use crate::machines::faulty_disk::FaultyDisk;
+use crate::machines::faulty_disk::{Call, Fault, FaultyDisk};
 use crate::machines::ledger::read_all;
 use crate::machines::scratch;
 
@@ -99,23 +100,17 @@ fn a_power_cut_while_indexing_leaves_every_event_findable_once() {
 #[test]
 fn a_failing_call_of_the_index_fails_no_append() {
     let root = scratch();
-    let dir = root.path().join("store");
     let disk = FaultyDisk::over(root.path());
-    let store = store(&disk, &dir).expect("a store");
-    let indexer = Indexer::start(&store, small()).expect("a thread");
-    assert!(indexer.catch_up(PATIENCE));
-    for call in [crate::machines::faulty_disk::Call::Write, crate::machines::faulty_disk::Call::SyncData] {
-        let fault = crate::machines::faulty_disk::Fault {
-            call,
-            within: "search",
-            error: std::io::ErrorKind::StorageFull,
-        };
-        disk.fail(fault);
+    let store = store(&disk, &root.path().join("store")).expect("a store");
+    for call in [Call::Write, Call::SyncData] {
+        let indexer = Indexer::start(&store, small()).expect("a thread");
+        assert!(indexer.catch_up(PATIENCE));
+        disk.fail(Fault { call, within: "search", error: ErrorKind::StorageFull });
         let draft = EventDraft::new("order-1", "order.changed", r#"{"text":"one"}"#).expect("a draft");
         store.append(Append { events: vec![draft], ..Append::default() }).expect("stored all the same");
-        indexer.catch_up(PATIENCE);
+        assert!(!indexer.catch_up(PATIENCE), "indexing stands still");
+        assert!(indexer.progress().is_some_and(|progress| progress.failure.is_some()));
     }
-    drop(indexer);
     let indexer = Indexer::start(&store, small()).expect("a thread");
     assert!(indexer.catch_up(PATIENCE), "{:?}", indexer.progress());
     let query = SearchQuery { keywords: Some("one"), ..SearchQuery::default() };

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// query and a document that was judged relevant to it, against as many, by weight, of a query and any other document,
 /// half of them from another collection. A logistic regression gives the centre 0.32 and the width 0.056; there 89 % of
 /// the relevant pairs are above the centre and 89 % of the others below it. Of sixteen short events and questions about
-/// them, made up for the purpose, eleven are above; of twelve questions about something else entirely, none.
+/// them, made up for the purpose, ten are above; of twelve questions about something else entirely, none.
 ///
 /// A pair is judged, not the best of a collection: the best of many is higher, and how many there are should not change
 /// what a score means. So a subject that is only near (questions about computers to papers on electronics) may have

@@ -38,22 +38,26 @@ impl<'t> Parser<'t> {
     ///
     /// # Errors
     /// `Invalid`, with the place, the reason and a corrected text.
-    pub(super) fn parse(mut self) -> Result<Group> {
+    pub(super) fn parse(self) -> Result<Group> {
         let text = self.text;
-        let group = self.group(None).and_then(|group| {
-            if self.at < text.len() {
-                return Err(Mistake::at(self.at, "\")\"", "a \"(\" before it").removing(self.at, self.at + 1));
-            }
-            if group.clauses_are_none() {
-                return Err(Mistake::at(0, "no word", "a word, a number or an identifier to look for"));
-            }
-            if group.only_excludes() {
+        self.tree().map_err(|mistake| mistake.into_error(text, |text| Parser::new(text).tree().is_ok()))
+    }
+
+    fn tree(mut self) -> Parsed<Group> {
+        let group = self.group(None)?;
+        if self.at < self.text.len() {
+            return Err(Mistake::at(self.at, "\")\"", "a \"(\" before it").removing(self.at, self.at + 1));
+        }
+        if group.only_excludes() {
+            let mistake = if group.must_not.is_empty() {
+                Mistake::at(0, "no word", "a word, a number or an identifier to look for")
+            } else {
                 let expected = "something to look for beside what is excluded";
-                return Err(Mistake::at(0, "only exclusions", expected).inserting(0, "failed "));
-            }
-            Ok(group)
-        });
-        group.map_err(|mistake| mistake.into_error(text))
+                Mistake::at(0, "only exclusions", expected).inserting(0, "failed ")
+            };
+            return Err(mistake);
+        }
+        Ok(group)
     }
 
     /// Clauses up to the end or a parenthesis; plain ones stand beside each other as alternatives.
@@ -203,7 +207,7 @@ impl<'t> Parser<'t> {
         self.depth -= 1;
         if group.only_excludes() {
             let expected = "something to look for between the parentheses";
-            return Err(Mistake::at(open, "parentheses without it", expected).removing(open, self.at));
+            return Err(Mistake::at(open, "parentheses without it", expected));
         }
         Ok(Clause::Group(group))
     }
@@ -341,12 +345,6 @@ impl<'t> Parser<'t> {
         }
         self.at += name.len();
         true
-    }
-}
-
-impl Group {
-    fn clauses_are_none(&self) -> bool {
-        self.only_excludes() && self.must_not.is_empty()
     }
 }
 

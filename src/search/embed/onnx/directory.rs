@@ -193,6 +193,7 @@ fn unusable(path: &Path, why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::place;
     use super::*;
 
     /// A directory with these files, and the settings and the hash that come of them.
@@ -201,7 +202,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         fs::create_dir(directory.path().join("1_Pooling")).expect("made");
         for (name, text) in [("model.onnx", "model"), ("tokenizer.json", "{}")].iter().chain(files) {
-            fs::write(directory.path().join(name), text).expect("written");
+            place(directory.path(), name, text);
         }
         let files = Files::read(directory.path()).expect("readable");
         let hash = files.hash();

@@ -1,7 +1,7 @@
 //! Models that fastembed knows by name, downloaded on first use.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fastembed::{EmbeddingModel, ModelInfo, TextEmbedding, TextInitOptions};
 
@@ -42,7 +42,7 @@ pub(crate) fn open_named(name: &str) -> Result<OnnxEmbedder> {
         .with_max_length(TOKENS_MAX)
         .with_show_download_progress(false);
     let model =
-        guarded(|| TextEmbedding::try_new(options).map_err(|error| refused(&info, &directory, error)))?;
+        guarded(|| TextEmbedding::try_new(options).map_err(|error| refused(&info, &directory, &error)))?;
     let id = ModelId::trusted(format!("fastembed:{}", name_of(&info)));
     OnnxEmbedder::new(id, model, prefixes_of(&info), TOKENS_MAX)
 }
@@ -90,18 +90,18 @@ fn models_directory() -> Result<PathBuf> {
     })
 }
 
-fn refused(info: &ModelInfo<EmbeddingModel>, directory: &std::path::Path, error: fastembed::Error) -> Error {
+fn refused(info: &ModelInfo<EmbeddingModel>, directory: &Path, error: &fastembed::Error) -> Error {
     let repository = &info.model_code;
     let is_missing = matches!(error, fastembed::Error::ModelRetrieval { .. } | fastembed::Error::Other(_));
     let (kind, code, what) = if is_missing {
-        (ErrorKind::NotFound, "model_missing", "is not there and cannot be downloaded")
+        (ErrorKind::NotFound, "model_missing", "are not there and cannot be downloaded")
     } else {
-        (ErrorKind::Invalid, "model_unusable", "cannot be read")
+        (ErrorKind::Invalid, "model_unusable", "cannot be used")
     };
     let file = &info.model_file;
-    let causes = causes(&error);
+    let causes = causes(error);
     let message = format!(
-        "open the embedding model {}: the Hugging Face repository {repository} {what} ({causes}); looked in {} (set \
+        "open the embedding model {}: the files of the Hugging Face repository {repository} {what} ({causes}); looked in {} (set \
          {MODELS_VARIABLE} for another directory). Without a network, copy that directory from a machine where the \
          model was opened, or put {file} of the repository as model.onnx into a directory with its tokenizer.json, \
          config.json and 1_Pooling/config.json and use --embedder onnx:DIR",
@@ -193,7 +193,7 @@ mod tests {
         let info = find("BGESmallENV15").expect("a model");
         let source = std::io::Error::other("no route to host").into();
         let error = fastembed::Error::ModelRetrieval { file: "model.onnx".to_owned(), source };
-        let error = refused(&info, std::path::Path::new("cache/models"), error);
+        let error = refused(&info, Path::new("cache/models"), &error);
         assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "model_missing"));
         for part in
             ["Xenova/bge-small-en-v1.5", "no route to host", "cache/models", "ALLSOURCE_MODELS", "onnx:DIR"]

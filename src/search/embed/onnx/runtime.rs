@@ -16,6 +16,18 @@ const OLDEST: &str = "1.24";
 /// The most places that an error lists: 12.
 const PLACES_SHOWN_MAX: usize = 12;
 
+/// Where systems and people put libraries.
+const SYSTEM: [&str; 8] = [
+    "/usr/local/lib",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/opt/onnxruntime/lib",
+    "/opt/homebrew/lib",
+    "/usr/lib/python3/dist-packages/onnxruntime/capi",
+];
+
 /// The one environment of the process, once a library was found.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
@@ -46,22 +58,25 @@ struct Candidates {
 fn load(candidates: &Candidates) -> Result<Environment> {
     let mut refused = Vec::new();
     for library in &candidates.libraries {
-        let opened = guarded(|| {
-            let builder = ort::init_from(library).map_err(|error| unfit(&[error.to_string()]))?;
-            let built = builder.with_name("allsource").with_telemetry(false).build();
-            built.map_err(|error| unfit(&[format!("{}: {error}", library.display())]))
-        });
-        match opened {
-            Ok(environment) => {
+        let is_bare_name = !candidates.folders.is_empty() && library.components().count() == 1;
+        match guarded(|| Ok(open(library))) {
+            Ok(Ok(environment)) => {
                 tracing::info!(library = %library.display(), "loaded ONNX Runtime");
                 return Ok(environment);
             }
-            // The last candidate is a bare name, which says nothing when it is not there.
-            Err(_) if library.components().count() == 1 => {}
-            Err(error) => refused.push(error.message().to_owned()),
+            // The loader says no more about a bare name than that it found nothing.
+            Ok(Err(_)) if is_bare_name => {}
+            Ok(Err(why)) => refused.push(why),
+            Err(panic) => refused.push(format!("{}: {}", library.display(), panic.message())),
         }
     }
     if refused.is_empty() { Err(missing(&candidates.folders)) } else { Err(unfit(&refused)) }
+}
+
+fn open(library: &Path) -> Result<Environment, String> {
+    let builder = ort::init_from(library).map_err(|error| error.to_string())?;
+    let built = builder.with_name("allsource").with_telemetry(false).build();
+    built.map_err(|error| format!("{}: {error}", library.display()))
 }
 
 /// Where the library may be. With `told`, there and nowhere else.
@@ -112,16 +127,6 @@ fn folders() -> Vec<PathBuf> {
         let paths = env::var_os(variable).unwrap_or_default();
         folders.extend(env::split_paths(&paths).filter(|path| path.is_absolute()));
     }
-    const SYSTEM: [&str; 8] = [
-        "/usr/local/lib",
-        "/usr/lib",
-        "/usr/lib64",
-        "/usr/lib/x86_64-linux-gnu",
-        "/usr/lib/aarch64-linux-gnu",
-        "/opt/onnxruntime/lib",
-        "/opt/homebrew/lib",
-        "/usr/lib/python3/dist-packages/onnxruntime/capi",
-    ];
     folders.extend(SYSTEM.map(PathBuf::from));
     let home = env::home_dir().map(|home| home.join(".local"));
     let pythons = [env::var_os("VIRTUAL_ENV").map(PathBuf::from), home, Some("/usr/local".into())];
@@ -157,8 +162,12 @@ fn remedy() -> String {
 fn missing(folders: &[PathBuf]) -> Error {
     let shown: Vec<String> =
         folders.iter().take(PLACES_SHOWN_MAX).map(|folder| folder.display().to_string()).collect();
+    let others = match folders.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        others => format!(" and {others} other folders"),
+    };
     let message = format!(
-        "find ONNX Runtime: {PATH_VARIABLE} is not set, and there is no {} in {}; {}",
+        "find ONNX Runtime: {PATH_VARIABLE} is not set, and there is no {} in {}{others}; {}",
         library_name(),
         shown.join(", "),
         remedy()
@@ -168,8 +177,6 @@ fn missing(folders: &[PathBuf]) -> Error {
 
 fn unfit(refused: &[String]) -> Error {
     let reasons = refused.join("; ");
-    // Reasons that come through here twice are not dressed twice.
-    let reasons = reasons.replace(&format!("; {}", remedy()), "").replace("load ONNX Runtime: ", "");
     Error::new(
         ErrorKind::Unavailable,
         "onnx_runtime_unfit",
@@ -200,13 +207,13 @@ mod tests {
     #[test]
     fn a_library_that_is_not_there_is_an_error_that_says_what_to_install() {
         let told = candidates(Some("/nowhere/libonnxruntime.so".into()));
-        let error = load(&told).err().expect("not there");
+        let error = load(&told).expect_err("not there");
         assert_eq!(error.code(), "onnx_runtime_unfit");
         for part in ["/nowhere/libonnxruntime.so", "pip install onnxruntime", "ORT_DYLIB_PATH"] {
             assert_eq!(error.message().matches(part).count().min(1), 1, "{error}");
         }
         let nowhere = Candidates { libraries: vec![], folders: vec!["/opt/a".into(), "/opt/b".into()] };
-        let error = load(&nowhere).err().expect("nowhere");
+        let error = load(&nowhere).expect_err("nowhere");
         assert_eq!(error.code(), "onnx_runtime_missing");
         assert!(error.message().contains("/opt/a, /opt/b; install it with"), "{error}");
     }
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_runtime_is_refused() {
         let program = env::current_exe().expect("a program");
-        let error = load(&candidates(Some(program))).err().expect("no runtime");
+        let error = load(&candidates(Some(program))).expect_err("no runtime");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "onnx_runtime_unfit"));
     }
 }

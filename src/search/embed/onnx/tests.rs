@@ -15,6 +15,12 @@ fn model_directory() -> Option<PathBuf> {
     env::var_os("ALLSOURCE_TEST_ONNX_DIR").map(PathBuf::from)
 }
 
+/// Puts a file of a model into a directory.
+#[expect(clippy::disallowed_methods, reason = "the files of a model lie outside of any store")]
+pub(super) fn place(directory: &Path, name: &str, text: &str) {
+    fs::write(directory.join(name), text).expect("written");
+}
+
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
@@ -64,7 +70,7 @@ fn a_directory_without_a_model_says_what_belongs_there() {
         assert!(error.message().contains(&format!("there is no {file};")), "{error}");
     };
     check("model.onnx");
-    fs::write(directory.path().join("model.onnx"), "no model").expect("written");
+    place(directory.path(), "model.onnx", "no model");
     check("tokenizer.json");
 }
 
@@ -72,7 +78,7 @@ fn a_directory_without_a_model_says_what_belongs_there() {
 fn files_that_are_no_model_are_an_error() {
     let directory = tempfile::tempdir().expect("a directory");
     for (name, text) in [("model.onnx", "no model"), ("tokenizer.json", "{}")] {
-        fs::write(directory.path().join(name), text).expect("written");
+        place(directory.path(), name, text);
     }
     let error = open_directory(directory.path()).err().expect("no model");
     let expected = match model_directory() {
@@ -83,7 +89,7 @@ fn files_that_are_no_model_are_an_error() {
     assert!(expected.contains(&error.code()), "{error}");
     fs::create_dir(directory.path().join("1_Pooling")).expect("made");
     let config = r#"{"pooling_mode_max_tokens":true,"pooling_mode_cls_token":false}"#;
-    fs::write(directory.path().join("1_Pooling/config.json"), config).expect("written");
+    place(directory.path(), "1_Pooling/config.json", config);
     let error = open_directory(directory.path()).err().expect("pooled otherwise");
     assert!(error.message().contains("pools by max_tokens"), "{error}");
 }
@@ -114,7 +120,7 @@ fn a_tokenizer_with_scores_is_read() {
         "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false,
             "vocab": [["<unk>", 0.0], ["▁order", -1.25], ["▁pay", -2.5], ["ment", -3e-1], ["▁", -7]]},
     });
-    fs::write(directory.path().join("tokenizer.json"), tokenizer.to_string()).expect("written");
+    place(directory.path(), "tokenizer.json", &tokenizer.to_string());
     let embedder = open_directory(directory.path()).expect("a model");
     let vectors = embedder.embed(&["order", "payment", "order payment"]).expect("vectors");
     assert!(cosine(&vectors[0], &vectors[1]) < 0.99 && cosine(&vectors[1], &vectors[2]) < 0.9999);
