@@ -148,15 +148,13 @@ impl<'a> Tail<'a> {
     /// for it and no more of it comes.
     fn commit_is_due(&self, nothing_comes: bool) -> bool {
         let Some(since) = self.waiting_since else { return false };
-        let waited = self.store.clock().elapsed().saturating_sub(since);
-        let is_wanted = || {
+        let age = self.store.clock().elapsed().saturating_sub(since);
+        let is_awaited = || {
             let published = self.shared.published().map_or(Position::ZERO, |published| published.through());
-            let (wanted, through) = (self.shared.wanted(), self.through());
-            wanted > published && (through >= wanted || nothing_comes)
+            let wanted = self.shared.wanted();
+            wanted > published && (self.through() >= wanted || nothing_comes)
         };
-        self.waiting >= self.options.commit_events_max
-            || waited >= self.options.commit_interval
-            || is_wanted()
+        self.waiting >= self.options.commit_events_max || age >= self.options.commit_interval || is_awaited()
     }
 
     /// Everything up to here was added to both indexes.

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{FoundRanked, Hit, Sought, View};
 use crate::error::{Error, Result};
-use crate::event::{Event, Filter, Position};
+use crate::event::{Event, Filter, Position, quote};
 use crate::indexer::Published;
 use crate::search::{Fusion, Highlight, KeywordQuery, highlight};
 use crate::store::Order;
@@ -84,6 +84,13 @@ impl Call<'_> {
             ..Reply::default()
         };
         self.tell_freshness(&mut reply, published, *stale);
+        if let Some(query) = &sought.keywords {
+            for path in published.reader.keyword().unknown_fields(query)? {
+                reply
+                    .warnings
+                    .push(format!("no event has the field {}; it was searched for as text", quote(&path)));
+            }
+        }
         if self.arguments.flag("explain") {
             let us = self.engine.clock().elapsed().saturating_sub(started).as_micros();
             reply.field("explain", explained(&found, u64::try_from(us).unwrap_or(u64::MAX)));

@@ -160,7 +160,7 @@ mod tests {
             }
         }
         let mut start = Start(String::new());
-        let _ = write!(start, "{:?}", BuiltIn::default().model);
+        let _ = write!(start, "{:?}", BuiltIn::loaded().expect("the model"));
         assert!(start.0.contains("WordPiece(FastWordPiece"), "{}", start.0);
     }
 }

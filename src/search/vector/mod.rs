@@ -40,5 +40,5 @@ pub(crate) use graph::{GraphStep, Graphs};
 pub(crate) use options::VectorOptions;
 pub(crate) use reader::VectorReader;
 pub use reader::VectorStats;
-pub(crate) use verify::{VectorDamage, verify};
+pub(crate) use verify::verify;
 pub(crate) use writer::Vectors;
