@@ -49,12 +49,30 @@
 //! unless something proves that it was durable once: then it is damage, and the store refuses to write until a person
 //! decided. A failed write or sync is never retried; it stops all writing until the store is opened again.
 //!
+//! An open reads what no saved index covers, some 8 MiB at most. What indexes cover was durable before they were saved; it is
+//! taken on trust, and proved when the first append waits for it or 250 ms later, so that the first answer waits for no
+//! disk. Damage found there refuses that append and every later open. Who opens for reading only has nobody to prove it
+//! later, so all of the newest log file is proved at once.
+//!
 //! # How an event is found
 //!
 //! A read pins a [`Snapshot`](store::Snapshot) and never waits for a writer. Each stretch of the log has an index: in
 //! memory for the newest, an immutable file for every older one. An index leads from an entity, a type, an id, a key or
 //! a time to positions, and from a position to a record in a mapped log file, whose checksum and identity are proved
 //! before it is given out. A page ends at its limit and says what it looked at and where to go on.
+//!
+//! # How an event becomes findable
+//!
+//! The [`indexer`] follows the durable head in a thread of low priority and brings each event into two indexes: its words into
+//! a keyword index, and the vector of what it is about into append-only files. Every 300 ms, or when somebody waits for it,
+//! both are made durable, the vectors first, then the words with a checkpoint that names how far both are: the commit of the
+//! keyword index is the one commit point. A crash loses what was not committed, and it is indexed again. Readers pin what
+//! was committed last; appends never wait for an index, and a search may wait for a position.
+//!
+//! A search ([`Engine`](engine::Engine)) asks both indexes for a fixed number of events, with the filter inside, gives each the
+//! score that the other index has for it, and combines the two by bounds that do not depend on what else was found. Vectors are
+//! scanned, one bit a dimension first and then exactly, or looked up in a graph where that is cheaper. Whatever the indexes
+//! say is read from the store before it is shown.
 //!
 //! # What becomes of it
 //!
@@ -91,6 +109,14 @@
 //!   file that is read where it is mapped.
 //! - *A segment may be larger than its indexes.* Merging segments moves rows only; an index speaks of positions, so the
 //!   old ones go on being true until they are merged too.
+//! - *One commit for words and vectors.* The keyword index carries the checkpoint of the vectors and of the log, so three
+//!   things that could disagree after a crash cannot. Vectors need no database of their own: a file that only grows, a
+//!   length, and a checksum.
+//! - *Vectors are scanned first, and looked up in graphs second.* One bit a dimension makes a scan of a million vectors a matter
+//!   of milliseconds that nothing has to be built for, that filters make faster instead of emptier, and that finds what was
+//!   added a moment ago. Graphs are a cache beside it.
+//! - *The rest of a ranking travels in its cursor.* Pages of a ranking cannot be found again by position, and asking again
+//!   ranks anew; so a cursor carries the positions that come next.
 //! - *A repeated call is known by its events alone.* Expectations and conditions do not count: what was stored once is
 //!   stored, and `timestamp > now-7d` means another moment each time it is sent.
 //! - *One position over everything, without a gap.* Most stores give positions before they are visible, so followers

@@ -84,7 +84,11 @@ fn check(harm: impl FnOnce(&Place) -> (String, Option<(u64, u64)>)) {
     let is_lost =
         |event: &&Event| lost.is_some_and(|(first, last)| (first..=last).contains(&event.position.get()));
     let left: Vec<Event> = place.events.iter().filter(|event| !is_lost(event)).cloned().collect();
-    let error = place.open(Mode::Write).err().expect("a damaged store takes no writes");
+    let late = || EventDraft::new("late", "placed", "{}").expect("a draft");
+    let written = place
+        .open(Mode::Write)
+        .and_then(|store| store.append(Append { events: vec![late()], ..Append::default() }).map(drop));
+    let error = written.expect_err("a damaged store takes no writes");
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 
     let store = place.open(Mode::Read).expect("what is left can be read");

@@ -15,19 +15,19 @@ use crate::machines::scratch;
 use crate::machines::workload::small_options;
 
 /// A directory, the disk over it, and a store in it.
-struct Place {
-    root: tempfile::TempDir,
-    disk: FaultyDisk,
+pub struct Place {
+    pub root: tempfile::TempDir,
+    pub disk: FaultyDisk,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = scratch();
         let disk = FaultyDisk::over(root.path());
         Self { root, disk }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub fn dir(&self) -> PathBuf {
         self.root.path().join("store")
     }
 
@@ -44,12 +44,12 @@ impl Place {
     }
 
     /// The only log file.
-    fn log_file(&self) -> PathBuf {
+    pub fn log_file(&self) -> PathBuf {
         self.dir().join("tenants/default/main/log/00000000000000000001.log")
     }
 }
 
-fn append(store: &Store, entity: &str) -> Result<Appended, Error> {
+pub fn append(store: &Store, entity: &str) -> Result<Appended, Error> {
     let event =
         EventDraft::new(entity, "happened", format!("{{\"of\":\"{entity}\"}}")).expect("a valid draft");
     store.append(Append { events: vec![event], ..Append::default() })
@@ -248,7 +248,7 @@ fn a_second_writer_is_locked_out_until_the_first_is_gone() {
     holds(&Store::open(&place.dir(), options()).expect("the directory is free"), &["a"]);
 }
 
-fn flip(path: &Path, offset: usize) {
+pub fn flip(path: &Path, offset: usize) {
     let mut bytes = std::fs::read(path).expect("the log file is readable");
     bytes[offset] ^= 0x10;
     std::fs::write(path, bytes).expect("the log file can be changed");

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use allsource::clock::{IdSource, SeededIds};
 use allsource::event::{Event, Filter};
+use allsource::indexer::{Indexer, SearchOptions, SearchQuery};
 use allsource::store::{Mode, Options, Store};
 use serde_json::{Value, json};
 
@@ -15,6 +17,8 @@ use crate::machines::ledger::read_all;
 const KILLS: u64 = 50;
 /// Appends that are sent without waiting for an answer, in each life of the server.
 const CALLS: u64 = 30;
+/// Only a hang gets here.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The server as a client sees it: JSON lines in, JSON lines out.
 struct Server {
@@ -77,10 +81,15 @@ fn events(batch: u64) -> Vec<Value> {
         json!({
             "entity_id": format!("order-{}", (batch + at) % 3),
             "event_type": "order.changed",
-            "payload": {"batch": batch, "at": at, "text": "x".repeat(usize::try_from(batch % 7).expect("small") * 90)},
+            "payload": {"batch": batch, "at": at, "word": word(batch, at), "text": "x".repeat(usize::try_from(batch % 7).expect("small") * 90)},
         })
     };
     (0..size).map(event).collect()
+}
+
+/// A word that no other event has.
+fn word(batch: u64, at: u64) -> String {
+    format!("w{}", batch * 10 + at)
 }
 
 /// The positions that an answer acknowledges, with the batch.
@@ -202,4 +211,43 @@ fn kills_while_segments_are_made_lose_nothing_that_was_acknowledged() {
     assert!(promised.len() as u64 > rounds(), "too little was acknowledged to prove anything");
     let segments = std::fs::read_dir(dir.join("tenants/default/main/segments")).expect("a folder").count();
     assert!(segments > 0, "no segment was ever made");
+}
+
+/// The server indexes what is appended while it is killed. Whoever opens the store next indexes the rest: every stored event
+/// is found once, by its own word, and a word that no event has finds none.
+#[test]
+fn kills_while_events_are_indexed_leave_each_findable_once() {
+    let root = tempfile::tempdir().expect("a directory for a test");
+    let dir = root.path().join("store");
+    let dice = SeededIds::new(52);
+    for life in 0..rounds() {
+        let mut server = Server::start(&dir);
+        for batch in life * CALLS..(life + 1) * CALLS {
+            server.append(batch);
+        }
+        // What is waited for has been committed to the index, at least in part.
+        let call =
+            json!({"name": "hybrid_search", "arguments": {"keywords": "order", "wait_for_position": -1}});
+        for _ in 0..dice.next_u64() % CALLS {
+            server.send(&json!({"jsonrpc": "2.0", "id": "search", "method": "tools/call", "params": call}));
+            server.answer().expect("the server lives");
+        }
+        server.child.kill().expect("the server lives");
+        drop(server);
+        let stored = stored(&dir);
+        let store = Store::open(&dir, Options::default()).expect("a killed store can be opened");
+        let indexer = Indexer::start(&store, SearchOptions::default()).expect("a thread");
+        assert!(indexer.catch_up(PATIENCE), "after {} kills: {:?}", life + 1, indexer.progress());
+        for batch in 0..(life + 2) * CALLS {
+            for at in 0..=batch % 5 {
+                let word = word(batch, at);
+                let query = SearchQuery { keywords: Some(&word), ..SearchQuery::default() };
+                let found = indexer.search(&query, PATIENCE).expect("a search");
+                let found: Vec<u64> = found.iter().map(|hit| hit.position.get()).collect();
+                let expected = stored.get(&batch).and_then(|positions| positions.get(at as usize));
+                assert_eq!(found.as_slice(), expected.copied().as_slice(), "{word} after {} kills", life + 1);
+            }
+        }
+    }
+    assert!(!stored(&dir).is_empty(), "nothing was ever stored");
 }

@@ -7,6 +7,7 @@
 )]
 
 mod tidy;
+mod trust;
 mod readme;
 mod cli;
 mod processes;
@@ -22,6 +23,7 @@ mod backup;
 mod formats;
 mod sealed;
 mod readers;
+mod search;
 mod kill;
 mod mcp;
 mod lessons;

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use super::Terminal;
 use super::answer::{ask, warnings};
 use super::filter::FilterArgs;
 use super::outcome::{Ended, Exit};
-use super::Terminal;
 use super::searching::{SearchFlags, catch_up};
 use super::table::cell;
 use crate::door::Host;
@@ -88,7 +88,9 @@ impl SearchArgs {
             (None, None) if !words.is_empty() => drop(set("semantic_query", words.as_str().into())),
             (None, None) => {}
         }
-        if let Some(keywords) = self.keywords.as_deref().or(Some(words.as_str()).filter(|words| !words.is_empty())) {
+        if let Some(keywords) =
+            self.keywords.as_deref().or(Some(words.as_str()).filter(|words| !words.is_empty()))
+        {
             set("keywords", keywords.into());
         }
         if let Some(threshold) = self.threshold.filter(|_| by_meaning_alone) {

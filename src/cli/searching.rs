@@ -21,7 +21,13 @@ const STEP_MS: u64 = 200;
 #[command(next_help_heading = "How it is searched")]
 pub(super) struct SearchFlags {
     /// The model that turns texts into vectors: builtin, none, fastembed:NAME or onnx:DIR
-    #[arg(long, value_name = "MODEL", default_value = "builtin", env = "ALLSOURCE_EMBEDDER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "MODEL",
+        default_value = "builtin",
+        env = "ALLSOURCE_EMBEDDER",
+        hide_env_values = true
+    )]
     #[arg(long_help = EMBEDDER_HELP)]
     embedder: EmbedderChoice,
     /// How vectors are searched: auto (whatever is faster), graph (HNSW graphs where there are some), scan (exactly)

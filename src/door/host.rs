@@ -403,10 +403,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::Options;
     use crate::door::fixture::Place;
     use crate::door::frame::{Frame, Hello, What};
     use crate::engine::Writes;
+    use crate::store::Options;
     use crate::store::{Durability, Store};
 
     impl Place {

@@ -16,6 +16,7 @@ mod sample;
 mod search;
 mod state;
 mod tally;
+mod verify;
 
 use std::path::Path;
 use std::sync::Arc;

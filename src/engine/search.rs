@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::query::View;
 use super::Engine;
+use super::query::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Position, quote};
 use crate::indexer::{Meaning, Published};
@@ -213,7 +213,8 @@ impl Engine {
                 found.nearest = Some(hit);
                 continue;
             }
-            found.is_close |= hit.ranked.bm25.is_some() || hit.ranked.cosine.is_some_and(|cosine| cosine >= close);
+            found.is_close |=
+                hit.ranked.bm25.is_some() || hit.ranked.cosine.is_some_and(|cosine| cosine >= close);
             found.hits.push(hit);
         }
         Ok(())

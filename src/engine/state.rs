@@ -7,7 +7,7 @@ use super::fold::{Fold, Folded};
 use super::query::{Stretch, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, Version, quote};
-use crate::store::{Damage, Order, SavedState, Snapshot, VerifyReport};
+use crate::store::{Damage, Order, SavedState, Snapshot};
 
 /// The events folded at a time.
 const STEP: usize = 1_000;
@@ -93,29 +93,8 @@ impl Engine {
         Ok(saved.is_some_and(|(state, _)| state.version == head.version))
     }
 
-    /// Proves all that is stored, as [`Store::verify`](crate::store::Store::verify) does, and folds a sample of at most
-    /// 64 saved states anew: one that differs is damage to the file of saved states, and is not used any more.
-    #[must_use]
-    pub fn verify(&self) -> VerifyReport {
-        let mut report = self.store().verify();
-        report.damage.extend(self.wrong_states());
-        report
-    }
-
-    /// The same, but what is damaged and derived is built anew, as by [`Store::repair`](crate::store::Store::repair);
-    /// saved states are forgotten and saved again as they are asked for.
-    ///
-    /// # Errors
-    /// Those of [`Store::repair`](crate::store::Store::repair).
-    pub fn repair(&self) -> Result<VerifyReport> {
-        if let Some(wrong) = self.wrong_states().first() {
-            self.store().mend_states(wrong)?;
-        }
-        self.store().repair()
-    }
-
     /// Folds a sample of the saved states anew; gives those that differ.
-    fn wrong_states(&self) -> Vec<Damage> {
+    pub(super) fn wrong_states(&self) -> Vec<Damage> {
         if self.store().reads_around_damage() {
             return Vec::new();
         }

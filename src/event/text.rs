@@ -37,8 +37,13 @@ impl Text {
 
     /// Takes the bytes of `memory` in `range`, which must be UTF-8; `None` when they are not, or not all there.
     pub(crate) fn within(memory: &Bytes, range: Range<usize>) -> Option<Self> {
-        let text = std::str::from_utf8(memory.get(range.clone())?).ok()?;
-        Some(Self::inline(text).unwrap_or_else(|| Self(Place::Shared(memory.slice(range)))))
+        let text = std::str::from_utf8(memory.get(range)?).ok()?;
+        Some(Self::part_of(memory, text))
+    }
+
+    /// Takes `text`, which lies in `memory`.
+    pub(crate) fn part_of(memory: &Bytes, text: &str) -> Self {
+        Self::inline(text).unwrap_or_else(|| Self(Place::Shared(memory.slice_ref(text.as_bytes()))))
     }
 
     /// The text in the value itself; `None` when it is too long.

@@ -16,6 +16,7 @@
 
 mod checkpoint;
 mod emptied;
+mod graphing;
 mod options;
 mod progress;
 mod query;
@@ -23,6 +24,7 @@ mod shared;
 mod tail;
 mod thread;
 mod vectoring;
+mod verify;
 
 pub use options::SearchOptions;
 pub use progress::{Meaning, Progress};
@@ -31,3 +33,4 @@ pub use shared::Rebuild;
 pub use thread::Indexer;
 
 pub(crate) use shared::Published;
+pub(crate) use verify::verify;

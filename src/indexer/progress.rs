@@ -32,9 +32,11 @@ impl Meaning {
                 quote(indexed),
                 quote(wanted.as_str())
             ),
-            Self::Off => "the store was opened without an embedder; start with --embedder builtin. Keywords work all \
+            Self::Off => {
+                "the store was opened without an embedder; start with --embedder builtin. Keywords work all \
                           the same"
-                .to_owned(),
+                    .to_owned()
+            }
         }
     }
 }

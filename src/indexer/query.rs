@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::thread::Indexer;
 use super::Meaning;
+use super::thread::Indexer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Filter, Position};
 use crate::search::embed::text_of_query;

@@ -22,6 +22,8 @@ pub(crate) struct Published {
     pub vectors_through: Position,
     /// Whether events are searched by meaning.
     pub meaning: Meaning,
+    /// Retention has emptied events that are still found by what they said.
+    pub emptied: bool,
 }
 
 impl Published {
@@ -147,7 +149,16 @@ impl Shared {
     /// # Errors
     /// Why nothing can be searched at all.
     pub(super) fn wait_for(&self, position: Position, timeout: Duration) -> Result<Option<Arc<Published>>> {
-        let is_there = |published: &Published| published.through() >= position;
+        self.wait_until(position, timeout, |published| published.through() >= position)
+    }
+
+    /// The same, where `is_there` says when waiting is over.
+    pub(super) fn wait_until(
+        &self,
+        position: Position,
+        timeout: Duration,
+        is_there: impl Fn(&Published) -> bool,
+    ) -> Result<Option<Arc<Published>>> {
         if let Some(published) = self.published().filter(|published| is_there(published)) {
             return Ok(Some(published));
         }

@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const EMPTYING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the words lie in the directory of the indexes, and where the vectors.
-const KEYWORD_DIR: &str = "keyword";
+pub(super) const KEYWORD_DIR: &str = "keyword";
 pub(super) const VECTOR_DIR: &str = "vectors";
 
 /// Both indexes, open for writing.
@@ -100,6 +100,7 @@ impl<'a> Tail<'a> {
             keyword_through,
             vectors_through: through.unwrap_or(keyword_through),
             meaning,
+            emptied: checkpoint.emptied,
         })
     }
 
@@ -182,6 +183,7 @@ impl<'a> Tail<'a> {
             keyword_through,
             vectors_through: through.unwrap_or(keyword_through),
             meaning: self.vectoring.meaning(),
+            emptied: self.checkpoint.emptied,
         });
     }
 
@@ -210,11 +212,14 @@ impl<'a> Tail<'a> {
     }
 }
 
+/// Removes both indexes, which are not open.
+pub(super) fn remove(store: &Store) -> Result<()> {
+    let dir = store.search_dir();
+    [KEYWORD_DIR, VECTOR_DIR].iter().try_for_each(|part| wipe(store.disk().as_ref(), &dir.join(part)))
+}
+
 /// Opens the index of words with its checkpoint, or says why it is to be made anew; one that cannot be opened is removed.
-fn open_keyword(
-    store: &Store,
-    dir: &std::path::Path,
-) -> Result<(KeywordIndex, Result<Checkpoint, String>)> {
+fn open_keyword(store: &Store, dir: &std::path::Path) -> Result<(KeywordIndex, Result<Checkpoint, String>)> {
     let disk: &Arc<_> = store.disk();
     let keyword = match KeywordIndex::open(disk, dir) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -224,7 +229,9 @@ fn open_keyword(
         }
         opened => opened?,
     };
-    let Some(payload) = keyword.payload() else { return Ok((keyword, Err("there is no index yet".to_owned()))) };
+    let Some(payload) = keyword.payload() else {
+        return Ok((keyword, Err("there is no index yet".to_owned())));
+    };
     let checkpoint = Checkpoint::parse(&payload).ok_or_else(|| "its checkpoint cannot be read".to_owned());
     let checkpoint = checkpoint.and_then(|checkpoint| {
         let refusal = checkpoint.refusal(store.identity(), store.durable_head());

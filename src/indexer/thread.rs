@@ -1,5 +1,6 @@
 //! Starting the indexer, asking it, and ending it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use parking_lot::Mutex;
 use super::SearchOptions;
 use super::progress::Progress;
 use super::shared::{Published, Rebuild, Shared};
-use super::tail::Tail;
+use super::tail::{Tail, remove};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
-use crate::store::{Feed, Mode, Store, priority};
+use crate::store::{Mode, Store, priority};
 
 /// How long indexing stands still after a failure before it is tried again: 10 s.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
@@ -39,8 +40,7 @@ impl Indexer {
     pub fn start(store: &Store, options: SearchOptions) -> Result<Self> {
         let shared = Arc::<Shared>::default();
         let indexer = Self { store: store.clone(), shared, options, thread: Mutex::new(None) };
-        let (store, shared, options) =
-            (store.clone(), Arc::clone(&indexer.shared), indexer.options.clone());
+        let (store, shared, options) = (store.clone(), Arc::clone(&indexer.shared), indexer.options.clone());
         let follow = move || match store.mode() {
             Mode::Write => follow(&store, &shared, &options),
             Mode::Read => open_to_read(&store, &shared, &options),
@@ -66,10 +66,13 @@ impl Indexer {
         })
     }
 
-    /// Waits until everything that is durable now can be found, or `timeout` has passed; true when it can.
+    /// Waits until everything that is durable now can be found, and nothing that retention has emptied, or until `timeout`
+    /// has passed or indexing has failed; true when it is so.
     pub fn catch_up(&self, timeout: Duration) -> bool {
         let head = self.store.durable_head();
-        self.wait_for(head, timeout).is_ok_and(|published| published.through() >= head)
+        let agrees = |published: &Published| published.through() >= head && !published.emptied;
+        let published = self.shared.wait_until(head, timeout, agrees);
+        published.is_ok_and(|published| published.is_some_and(|published| agrees(&published)))
     }
 
     /// How far the indexes are; `None` before they are open.
@@ -130,20 +133,29 @@ fn follow(store: &Store, shared: &Shared, options: &SearchOptions) {
     let feed = store.feed(Position::ZERO);
     shared.woken_by(feed.waker());
     while !shared.is_closing() {
-        let indexed = Tail::open(store, shared, options, &feed).and_then(Tail::run);
-        if let Err(error) = indexed {
-            pause_after(&error, shared, &feed);
+        let turn = || Tail::open(store, shared, options, &feed).and_then(Tail::run);
+        // A file that is not what was written can make a library panic; that must not end indexing for good.
+        let indexed = catch_unwind(AssertUnwindSafe(turn)).unwrap_or_else(|_| Err(panicked()));
+        let Err(error) = indexed else { continue };
+        tracing::error!("failed to index events for searching: {error}");
+        shared.fail(&error);
+        if !shared.is_closing() {
+            feed.pause(RETRY_PAUSE);
+        }
+        if shared.take_rebuild().is_some() {
+            match remove(store) {
+                Ok(()) => shared.rebuilt(),
+                Err(error) => shared.fail(&error),
+            }
         }
     }
 }
 
-/// Tells of a failure and waits a while.
-fn pause_after(error: &Error, shared: &Shared, feed: &Feed) {
-    tracing::error!("failed to index events for searching: {error}");
-    shared.fail(error);
-    if !shared.is_closing() {
-        feed.pause(RETRY_PAUSE);
-    }
+fn panicked() -> Error {
+    Error::internal(
+        "index events: a thread panicked, perhaps over a damaged file of the index; `allsource reindex` makes it anew; \
+         please report it",
+    )
 }
 
 /// Opens what lies there, for reading alone.

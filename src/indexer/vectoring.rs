@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::SearchOptions;
 use super::checkpoint::Checkpoint;
+use super::graphing::Graphing;
 use super::progress::Meaning;
 use crate::clock::Clock;
 use crate::error::{ErrorKind, Result};
@@ -34,6 +35,8 @@ pub(super) enum Vectoring {
 
 /// Vectors that are being made.
 pub(super) struct On {
+    /// Before the vectors, so that it ends first.
+    graphing: Graphing,
     vectors: Vectors,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
@@ -72,6 +75,7 @@ impl Vectoring {
         };
         let feed = feed.again(vectors.next().previous());
         Ok(Self::On(Box::new(On {
+            graphing: Graphing::start(vectors.graphs()),
             vectors,
             embedder: Arc::clone(embedder),
             clock: Arc::clone(store.clock()),
@@ -124,6 +128,7 @@ impl Vectoring {
     pub(super) fn flush(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
         if let Self::On(on) = self {
             checkpoint.vectors = Some(on.vectors.flush()?);
+            on.graphing.look();
         }
         Ok(())
     }

@@ -121,11 +121,15 @@ mod tests {
     const BOUNDS: Bounds = Bounds { bm25_max: 10.0, cosine_min: 0.2 };
 
     fn words(hits: &[(u64, f32)]) -> Vec<KeywordHit> {
-        hits.iter().map(|(position, score)| KeywordHit { position: Position::new(*position), score: *score }).collect()
+        hits.iter()
+            .map(|(position, score)| KeywordHit { position: Position::new(*position), score: *score })
+            .collect()
     }
 
     fn meaning(hits: &[(u64, f32)]) -> Vec<VectorHit> {
-        hits.iter().map(|(position, cosine)| VectorHit { position: Position::new(*position), cosine: *cosine }).collect()
+        hits.iter()
+            .map(|(position, cosine)| VectorHit { position: Position::new(*position), cosine: *cosine })
+            .collect()
     }
 
     #[track_caller]

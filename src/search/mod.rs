@@ -18,9 +18,14 @@ pub use fusion::{Fusion, MEANING_WEIGHT, Ranked};
 pub use vector::{VectorPath, VectorStats};
 
 pub(crate) use keyword::{
-    KeywordHit, KeywordIndex, KeywordQuery, KeywordReader, Narrow, highlight, open_to_read,
+    Highlight, KeywordHit, KeywordIndex, KeywordQuery, KeywordReader, Narrow, damaged_files, highlight,
+    open_to_read,
 };
 pub(crate) use positions::PositionSet;
 pub(crate) use reader::{DEPTH, SearchReader, Wanted};
-pub(crate) use vector::{TextHash, VectorCheckpoint, VectorFound, VectorHit, VectorOptions, VectorReader, Vectors};
+pub(crate) use vector::verify as verify_vectors;
+pub(crate) use vector::{
+    GraphStep, Graphs, TextHash, VectorCheckpoint, VectorFound, VectorHit, VectorOptions, VectorReader,
+    Vectors,
+};
 pub(crate) use wipe::wipe;

@@ -46,6 +46,8 @@ struct State {
     upkeep_is_due: bool,
     /// The newest of the older log files are being proved; appends wait for it.
     proving: bool,
+    /// An append waits for that.
+    append_waits: bool,
     closing: bool,
 }
 
@@ -57,6 +59,7 @@ impl Background {
             sync_is_due: false,
             upkeep_is_due: true,
             proving: false,
+            append_waits: false,
             closing: false,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -80,6 +83,12 @@ impl Background {
         self.changed.wait_while_for(&mut state, is_full, SLOW_DOWN_MAX);
     }
 
+    /// Waits until an append waits to be let go, for `max` at most, or until the branch closes.
+    pub(crate) fn wait_for_an_append(&self, max: Duration) {
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.append_waits && !state.closing, max);
+    }
+
     /// Holds appends back until [`let_appends_go`](Self::let_appends_go).
     pub(crate) fn hold_appends(&self) {
         self.state.lock().proving = true;
@@ -93,6 +102,10 @@ impl Background {
     /// Waits while appends are held back.
     pub(crate) fn wait_until_proved(&self) {
         let mut state = self.state.lock();
+        if state.proving && !state.append_waits {
+            state.append_waits = true;
+            self.changed.notify_all();
+        }
         self.changed.wait_while(&mut state, |state| state.proving && !state.closing);
     }
 

@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
 use super::discard::Discards;
+use super::following::Following;
 use super::index::{HeadCache, MemoryIndex, RangeIndex};
-use super::log::{FileHeader, LogEnd, LogFile, create, grow, log_dir};
+use super::log::{Boundary, FileHeader, LogEnd, LogFile, create, grow, log_dir};
 use super::manifest::{Manifest, swap};
 use super::mend::Mending;
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -50,6 +51,8 @@ pub(crate) struct Branch {
     durable: AtomicU64,
     pub(super) fault: OnceLock<Error>,
     clock_behind_us: AtomicI64,
+    /// Until it is proved.
+    pub unproved: Mutex<Option<Unproved>>,
     /// Held by whoever saves, merges or mends index files.
     pub indexing: Mutex<()>,
     pub mending: Mutex<Mending>,
@@ -59,8 +62,8 @@ pub(crate) struct Branch {
     pub pages: Arc<PageCache>,
     /// Held while a log file is synced.
     syncing: Mutex<()>,
-    watch: Mutex<()>,
-    moved: Condvar,
+    /// Where those wait who follow the durable head.
+    pub(super) following: Following,
 }
 
 /// What only the committer touches.
@@ -75,6 +78,15 @@ pub(crate) struct Writer {
     pub sync_is_due: bool,
 }
 
+/// What the open of the newest log file left to be proved before the first append.
+pub(crate) struct Unproved {
+    pub log: Arc<LogFile>,
+    /// The position up to which it was taken on the word of its indexes.
+    pub covered: Position,
+    /// Behind its last whole frame.
+    pub end: Boundary,
+}
+
 /// What recovery found, from which a branch is made.
 pub(crate) struct Found {
     pub view: View,
@@ -85,6 +97,7 @@ pub(crate) struct Found {
     pub pages: Arc<PageCache>,
     /// Indexes that an earlier process did not come to save.
     pub unsaved: Vec<Job>,
+    pub unproved: Option<Unproved>,
     /// What was damaged and is derived, or left over by a crash, and is in order again.
     pub mended: Vec<Damage>,
 }
@@ -111,12 +124,12 @@ impl Branch {
             durable: AtomicU64::new(found.durable.get()),
             fault: OnceLock::new(),
             clock_behind_us: AtomicI64::new(0),
+            unproved: Mutex::new(found.unproved),
             indexing: Mutex::new(()),
             mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),
             syncing: Mutex::new(()),
-            watch: Mutex::new(()),
-            moved: Condvar::new(),
+            following: Following::default(),
         }
     }
 
@@ -163,30 +176,6 @@ impl Branch {
     pub(crate) fn advance_durable(&self, head: Position) {
         self.durable.fetch_max(head.get(), Ordering::AcqRel);
         self.nudge();
-    }
-
-    /// Waits until the durable head is beyond `after`, or `timeout` has passed; gives the durable head.
-    pub(crate) fn wait_durable(&self, after: Position, timeout: Duration) -> Position {
-        self.wait_durable_unless(after, timeout, || false)
-    }
-
-    /// The same, but waits no longer once `is_over` says so, which is asked again after each [`nudge`](Self::nudge).
-    pub(crate) fn wait_durable_unless(
-        &self,
-        after: Position,
-        timeout: Duration,
-        is_over: impl Fn() -> bool,
-    ) -> Position {
-        let mut watch = self.watch.lock();
-        self.moved.wait_while_for(&mut watch, |()| self.durable() <= after && !is_over(), timeout);
-        self.durable()
-    }
-
-    /// Has everyone who waits for the durable head look again.
-    pub(crate) fn nudge(&self) {
-        // Ordering: behind the lock. Whoever has looked already waits by then, and is woken.
-        drop(self.watch.lock());
-        self.moved.notify_all();
     }
 
     /// Syncs a log file, unless a sync or write has failed before.

@@ -12,6 +12,7 @@
 //! DIR/tenants/default/main/segments/         older events: Parquet files, each with an envelope
 //! DIR/tenants/default/main/index/            what can be rebuilt from both: who is where
 //! DIR/tenants/default/main/states/           folded states of long entities, which can be deleted at any time
+//! DIR/tenants/default/main/search/           what the indexer makes of the events; can be deleted while the store is closed
 //! ```
 //!
 //! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
@@ -30,6 +31,7 @@ mod discard;
 pub mod disk;
 mod feed;
 mod followed;
+mod following;
 mod index;
 mod leftovers;
 mod log;

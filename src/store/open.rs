@@ -48,8 +48,9 @@ struct Closer {
 impl Store {
     /// Opens the store in `dir`, creating it with [`Mode::Write`] when it is not there.
     ///
-    /// The newest log file (at most 64 MiB) is proved whole; older ones are proved in the background (the newest 1 GiB),
-    /// record by record when they are read, and all of them by [`verify`](Self::verify). What an append left that was never acknowledged is cut off.
+    /// What no saved index covers yet (some 8 MiB) is proved whole, with [`Mode::Read`] all of the newest log file. The
+    /// rest is proved in the background (the newest 1 GiB; the first append waits for 256 MiB of it), record by record when
+    /// it is read, and all of it by [`verify`](Self::verify). What an append left that was never acknowledged is cut off.
     ///
     /// # Errors
     /// `Unavailable` (`locked`) when another process has it open and (`disk_failed`) when the directory cannot be used,
@@ -210,7 +211,7 @@ fn locker(path: &Path, options: &Options) -> Option<u32> {
 impl Closer {
     fn start_threads(&self) -> Result<()> {
         self.branch.background.hold_appends();
-        self.spawn("allsource-prove", Branch::prove_older_files)?;
+        self.spawn("allsource-prove", Branch::prove_log)?;
         self.spawn("allsource-index", Branch::save_indexes)?;
         self.spawn("allsource-upkeep", Branch::keep_up)?;
         if let Durability::Interval { ms } = self.branch.options.durability {

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::background::Job;
-use super::branch::{Found, Writer};
+use super::branch::{Found, Unproved, Writer};
 use super::create;
 use super::index::{IndexFile, MemoryIndex, RangeIndex, index_dir, push_frame};
 use super::log::{
-    Boundary, Break, Checks, FrameHeader, LogEnd, LogFile, Record, damage_error, file_name, judge, records,
-    walk,
+    Boundary, Break, Checks, FrameHeader, LOOK_AT_OPEN_BYTES, LogEnd, LogFile, Record, damage_error,
+    file_name, judge_within, records, walk,
 };
 use super::manifest::{FORMAT, Manifest, load, swap};
 use super::options::{Durability, Mode, Options, PlantedBug};
@@ -81,6 +81,7 @@ fn open_as(
         unsaved: Vec::new(),
         mended: Vec::new(),
         unproved: VecDeque::new(),
+        on_trust: Position::ZERO,
     };
     let tail = recovery.files()?;
     recovery.finish(tail)
@@ -111,6 +112,9 @@ pub(super) struct Recovery<'a> {
     pub(super) mended: Vec<Damage>,
     /// The position and offset of each frame of the newest log file that nothing proves to have been durable.
     unproved: VecDeque<(Position, usize)>,
+    /// The last position of the newest log file that was taken on the word of its indexes; before its first when there
+    /// is none.
+    on_trust: Position,
 }
 
 /// The end of the newest log file, and the in-memory index over what no file indexes.
@@ -134,14 +138,21 @@ impl Recovery<'_> {
         let firsts: Vec<_> = self.manifest.log_files.iter().copied().map(Position::new).collect();
         let mut tail = None;
         for (index, &first) in firsts.iter().enumerate() {
-            let log = self.log_file(first)?;
             let next = firsts.get(index + 1).copied();
+            let begins = |saved: &Arc<IndexFile>| saved.has_rows() && saved.first() == first;
+            let on_trust = next.is_some() && self.trusts_indexes() && indexes.iter().any(begins);
+            let log = self.log_file(first, on_trust)?;
             let ranges_before = self.view.ranges.len();
             self.unproved.clear();
             // An index of a file that is not there would name events that nobody can read.
             let trusted = if self.unusable.is_some() { &[][..] } else { &indexes };
             let at = self.indexed(&log, trusted, next);
-            let end = self.unindexed(log, at, next)?;
+            let end = if on_trust && next == Some(at.next) {
+                // Nothing can follow, so there is no reason to look: it would have to come from the disk.
+                Tail { log, at, memory: Arc::new(MemoryIndex::new(at.next)), memory_from: at.offset as u64 }
+            } else {
+                self.unindexed(log, at, next)?
+            };
             if let Some(reason) = self.unusable.take() {
                 self.damage.push(Damage::of_file(&file_name(first), reason));
             }
@@ -156,9 +167,10 @@ impl Recovery<'_> {
 
     /// Takes the saved indexes of a log file, as far as they join up; gives the place behind them.
     ///
-    /// In the newest file each frame is proved on the way, and an index must end where a frame ends. An older file is
-    /// not read, unless damage was found in one before: its records are proved one by one when they are read, and all of
-    /// them behind the open and by `verify`.
+    /// What they cover is not read here, unless damage was found before or nobody proves it behind the open: its records
+    /// are proved one by one when they are read, and all of them behind the open, before the first append, and by
+    /// `verify`. An index is saved only once its log is durable, so that nothing it covers can be a torn tail; in the
+    /// newest file it must end where a frame ends.
     fn indexed(&mut self, log: &Arc<LogFile>, saved: &[Arc<IndexFile>], next: Option<Position>) -> Boundary {
         let (mut at, checks) = (Boundary::start(log), self.checks());
         loop {
@@ -167,7 +179,12 @@ impl Recovery<'_> {
             };
             let Some(index) = saved.iter().filter(joins).max_by_key(|index| index.last()) else { return at };
             let end = usize::try_from(index.log_end()).unwrap_or(usize::MAX);
-            let behind = if next.is_some() && !self.manifest.suspect {
+            let is_trusted = match next {
+                Some(_) => !self.manifest.suspect,
+                None => self.trusts_indexes() && ends_with_a_frame(log, index),
+            };
+            let behind = if is_trusted {
+                self.on_trust = index.last();
                 Boundary { offset: end, next: index.last().next(), recorded_at: index.last_recorded_at() }
             } else {
                 let note = |frame: &FrameHeader, offset| {
@@ -185,6 +202,12 @@ impl Recovery<'_> {
         }
     }
 
+    /// Whether what indexes cover needs no proof before the open is over. Damage found before must show at once, and so
+    /// must any to somebody who only reads, for whom nobody looks later.
+    fn trusts_indexes(&self) -> bool {
+        self.options.mode == Mode::Write && !self.manifest.suspect
+    }
+
     /// Reads the frames from `at` on into an in-memory index, up to the end of the log.
     fn unindexed(&mut self, log: Arc<LogFile>, from: Boundary, next: Option<Position>) -> Result<Tail> {
         let memory = Arc::new(MemoryIndex::new(from.next));
@@ -196,7 +219,7 @@ impl Recovery<'_> {
                 push_frame(&memory, &log, frame, offset);
             });
             at = end;
-            match judge(&log, at, reason, durable) {
+            match self.judge(&log, at, reason, durable) {
                 None => break,
                 Some(Break::Torn) => {
                     at = self.keep_torn_batch(&memory, &log, at);
@@ -222,6 +245,18 @@ impl Recovery<'_> {
             memory,
             memory_from: from.offset as u64,
         })
+    }
+
+    /// What stands behind the last whole frame. Who looks at the rest later looks at the next bytes alone now.
+    fn judge(
+        &self,
+        log: &LogFile,
+        at: Boundary,
+        reason: Option<&'static str>,
+        durable: Position,
+    ) -> Option<Break> {
+        let window = if self.trusts_indexes() { LOOK_AT_OPEN_BYTES } else { usize::MAX };
+        judge_within(log, at, reason, durable, window)
     }
 
     fn report(&mut self, log: &LogFile, at: Boundary, through: Position, reason: &str) -> Result<()> {
@@ -266,6 +301,7 @@ impl Recovery<'_> {
     /// Makes what was found durable, and says in the manifest how the branch is opened now.
     fn finish(mut self, tail: Tail) -> Result<(Found, Vec<Damage>)> {
         let (log, next, offset) = (tail.log, tail.at.next, tail.at.offset as u64);
+        let newest = Arc::clone(&log);
         if self.options.mode == Mode::Write {
             self.make_durable(&log, tail.at.offset)?;
             self.note_opening(next.previous())?;
@@ -291,6 +327,7 @@ impl Recovery<'_> {
                 manifest: self.manifest,
                 durable: next.previous(),
                 unsaved: self.unsaved,
+                unproved: Some(Unproved { log: Arc::clone(&newest), covered: self.on_trust, end: tail.at }),
                 mended: self.mended,
                 pages: self.pages,
             },
@@ -342,6 +379,14 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the last position of an index is the last of a whole frame that ends where the index says.
+fn ends_with_a_frame(log: &LogFile, index: &Arc<IndexFile>) -> bool {
+    let range = RangeIndex::File(Arc::clone(index));
+    let offset = range.offset(range.row_of(index.last()));
+    let end = offset.and_then(|offset| log.frame_end(offset));
+    end == Some((index.log_end(), index.last(), index.last_recorded_at()))
 }
 
 /// Notes a frame, and forgets those before it that were durable when it was written.

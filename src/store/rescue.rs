@@ -21,7 +21,7 @@ use super::segment::{found_segments, segment_dir};
 use super::upkeep::Retention;
 use super::verify::Damage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp};
+use crate::event::Position;
 
 /// A manifest made from the names of the log files and segments, when the branch has none that can be believed; `None`
 /// when there are none of these either.
@@ -151,9 +151,10 @@ impl Recovery<'_> {
         indexes
     }
 
-    /// The log file that begins at `first`; with [`Mode::Read`] one that stands in for it when it cannot be used.
-    pub(super) fn log_file(&mut self, first: Position) -> Result<Arc<LogFile>> {
-        match self.whole_log_file(first) {
+    /// The log file that begins at `first`; with [`Mode::Read`] one that stands in for it when it cannot be used. Of one
+    /// `on_trust` the header is proved later.
+    pub(super) fn log_file(&mut self, first: Position, on_trust: bool) -> Result<Arc<LogFile>> {
+        match self.whole_log_file(first, on_trust) {
             Err(error) if self.options.mode == Mode::Read && error.kind() == ErrorKind::Corrupt => {
                 self.stand_in(first).map(Arc::new)
             }
@@ -161,7 +162,7 @@ impl Recovery<'_> {
         }
     }
 
-    fn whole_log_file(&self, first: Position) -> Result<LogFile> {
+    fn whole_log_file(&self, first: Position, on_trust: bool) -> Result<LogFile> {
         let name = file_name(first);
         let path = log_dir(self.dir).join(&name);
         let writable = self.options.mode == Mode::Write;
@@ -171,6 +172,9 @@ impl Recovery<'_> {
             let message = format!("open log file {}: {error}; run `allsource verify`", path.display());
             Error::new(kind, "log_unreadable", message).with("file", path.display().to_string())
         })?;
+        if on_trust {
+            return LogFile::on_trust(name, file, first, self.manifest.id_key);
+        }
         let log = LogFile::new(name, file)?;
         if log.first() != first || log.header().id_key != self.manifest.id_key {
             return Err(log.damaged(first, 0));
@@ -181,12 +185,7 @@ impl Recovery<'_> {
     /// The frames behind a damaged header, which prove themselves; no frames for a file that is missing or another's.
     fn stand_in(&mut self, first: Position) -> Result<LogFile> {
         let name = file_name(first);
-        let header = FileHeader {
-            first_position: first,
-            synced_through: first.previous(),
-            id_key: self.manifest.id_key,
-            last_recorded_at: Timestamp::MIN,
-        };
+        let header = FileHeader::presumed(first, self.manifest.id_key);
         let mut bytes = header.encode().to_vec();
         let path = log_dir(self.dir).join(&name);
         match self.options.disk.open(&path, false).and_then(|file| file.map()) {

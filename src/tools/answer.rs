@@ -236,7 +236,9 @@ struct Packed {
 impl Rows {
     /// What the cursor may cost; of a ranking that gets at most a sixth of the answer.
     fn cursor_tokens(&mut self, tokens_max: usize) -> usize {
-        let Some(paging) = self.paging.as_mut().filter(|paging| paging.is_ranked) else { return CURSOR_TOKENS };
+        let Some(paging) = self.paging.as_mut().filter(|paging| paging.is_ranked) else {
+            return CURSOR_TOKENS;
+        };
         loop {
             let cost = paging.after(0, self.items.len()).map_or(0, |cursor| tokens(&cursor) + 4);
             if cost <= tokens_max / 6 || paging.places.len() <= self.items.len() {

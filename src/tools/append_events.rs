@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
-use super::argument::{Argument, BUDGET, Field, Kind, POSITION, LIMIT_DEFAULT};
+use super::argument::{Argument, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::arguments::example;
 use super::call::Call;
 use super::{Hints, Object, Tool};

@@ -293,6 +293,7 @@ mod tests {
         hints: Hints::READ,
         arguments: &[FILTER, PAGE, OWN, BUDGET],
         fields: &[],
+        limit_default: 50,
         example: r#"{"limit": 5}"#,
         run: |_| Err(Error::internal("not called")),
     };

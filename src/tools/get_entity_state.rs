@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
-use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, POSITION, LIMIT_DEFAULT};
+use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::call::Call;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};

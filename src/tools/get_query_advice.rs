@@ -135,7 +135,9 @@ mod tests {
         assert!((1..=6).contains(&plan.len()), "{advice:#}");
         for step in plan {
             let answer = shop.ask(step["tool"].as_str().expect("a tool"), &step["arguments"]);
-            assert!(answer.get("warnings").is_none(), "{step:#} {answer:#}");
+            // That nothing is close is for the search to say, when it was done.
+            let is_search = step["tool"] == "hybrid_search";
+            assert!(is_search || answer.get("warnings").is_none(), "{step:#} {answer:#}");
             assert!(step["why"].as_str().is_some_and(|why| why.len() < 200), "{step}");
         }
         assert!(tokens_of(&advice) < 1_200, "{} tokens: {advice:#}", tokens_of(&advice));

@@ -1,7 +1,7 @@
 //! `hybrid_search`: finds events by their words, by their meaning, or by both.
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, HITS_DEFAULT};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, HITS_DEFAULT, Kind};
 use super::call::Call;
 use super::searching::{HITS, fusion};
 use super::{Hints, Tool};
@@ -44,10 +44,12 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let keywords = call.arguments.text("keywords").filter(|text| !text.trim().is_empty());
     let meaning = call.arguments.text("semantic_query").filter(|text| !text.trim().is_empty());
     if keywords.is_none() && meaning.is_none() {
-        let message = "search: neither keywords nor a semantic_query is given; give at least one, or use query_events";
+        let message =
+            "search: neither keywords nor a semantic_query is given; give at least one, or use query_events";
         return Err(Error::invalid("missing_argument", message).with("argument", "keywords"));
     }
-    let query = keywords.map(KeywordQuery::parse).transpose().map_err(|error| error.with("argument", "keywords"))?;
+    let query =
+        keywords.map(KeywordQuery::parse).transpose().map_err(|error| error.with("argument", "keywords"))?;
     let fusion = fusion(call)?;
     let ground = call.ground()?;
     let vector = meaning.map(|text| call.engine.meaning_of(text, &ground.published)).transpose()?;

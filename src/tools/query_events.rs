@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::answer::{Matched, Paging, Reply};
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, PAGE, POSITION, LIMIT_DEFAULT};
+use super::argument::{
+    Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION,
+};
 use super::call::Call;
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};

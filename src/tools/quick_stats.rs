@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_MAX, LIMIT_DEFAULT};
+use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_DEFAULT, LIMIT_MAX};
 use super::budget::cut;
 use super::call::Call;
 use super::fields::{every_field, fields};

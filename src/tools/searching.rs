@@ -13,7 +13,7 @@ use crate::engine::{FoundRanked, Hit, Sought, View};
 use crate::error::{Error, Result};
 use crate::event::{Event, Filter, Position};
 use crate::indexer::Published;
-use crate::search::{Fusion, KeywordQuery, highlight};
+use crate::search::{Fusion, Highlight, KeywordQuery, highlight};
 use crate::store::Order;
 
 use std::sync::Arc;
@@ -66,7 +66,12 @@ impl Call<'_> {
     }
 
     /// Searches, or goes on in a ranking where a page ended, and puts what was found into an answer.
-    pub(super) fn search(&mut self, ground: &Ground, sought: &Sought, words: Option<&KeywordQuery>) -> Result<Reply> {
+    pub(super) fn search(
+        &mut self,
+        ground: &Ground,
+        sought: &Sought,
+        words: Option<&KeywordQuery>,
+    ) -> Result<Reply> {
         let Ground { published, view, stale } = ground;
         let started = self.engine.clock().elapsed();
         let found = match &self.cursor {
@@ -90,7 +95,9 @@ impl Call<'_> {
         if found.hits.is_empty() {
             self.explain_no_hit(&mut reply, &found, sought, view)?;
         } else if !found.is_close {
-            reply.warnings.push("no event has the words or is close in meaning; these are the nearest".to_owned());
+            reply
+                .warnings
+                .push("no event has the words or is close in meaning; these are the nearest".to_owned());
         }
         Ok(reply)
     }
@@ -105,7 +112,9 @@ impl Call<'_> {
             reply.field("fresh", false);
         }
         if let Some(failure) = self.engine.indexer().ok().and_then(|indexer| indexer.failure()) {
-            reply.warnings.push(format!("new events are not being indexed: failed to {failure}; it is tried again"));
+            reply
+                .warnings
+                .push(format!("new events are not being indexed: failed to {failure}; it is tried again"));
         }
     }
 
@@ -139,7 +148,13 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn explain_no_hit(&self, reply: &mut Reply, found: &FoundRanked, sought: &Sought, view: &View) -> Result<()> {
+    fn explain_no_hit(
+        &self,
+        reply: &mut Reply,
+        found: &FoundRanked,
+        sought: &Sought,
+        view: &View,
+    ) -> Result<()> {
         reply.matched = Some(Matched { count: 0, exact: found.complete });
         if let Some(nearest) = &found.nearest {
             let (position, score) = (nearest.event.position, rounded(nearest.score));
@@ -165,7 +180,11 @@ impl Call<'_> {
         reply.warnings.push(format!("no event{within} has these words"));
         if let Some(words) = self.arguments.text("keywords") {
             let arguments = json!({"query": words});
-            reply.next_steps.push(Step::new("semantic_search_events", arguments, "by meaning instead of by words"));
+            reply.next_steps.push(Step::new(
+                "semantic_search_events",
+                arguments,
+                "by meaning instead of by words",
+            ));
         }
         Ok(())
     }
@@ -194,7 +213,7 @@ fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&K
     columns.extend(["score".to_owned(), "snippet".to_owned()]);
     for (row, hit) in rows.iter_mut().filter_map(Value::as_array_mut).zip(shown) {
         row.push(number(hit.score));
-        row.push(highlight(words, &hit.event).snippet.into());
+        row.push(highlighted(words, &hit.event).snippet.into());
     }
     if !constant.is_empty() {
         reply.untrusted.push("/constant");
@@ -205,7 +224,7 @@ fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&K
 
 /// A whole event with everything that is known of why it was found.
 fn detailed(hit: &Hit, style: &RowStyle, words: Option<&KeywordQuery>) -> Value {
-    let highlight = highlight(words, &hit.event);
+    let highlight = highlighted(words, &hit.event);
     let ranked = hit.ranked;
     let mut why = super::Object::new();
     why.insert("score".to_owned(), number(hit.score));
@@ -226,13 +245,28 @@ fn detailed(hit: &Hit, style: &RowStyle, words: Option<&KeywordQuery>) -> Value 
     }
 }
 
+/// What of an event has the words; nothing where there were none.
+fn highlighted(words: Option<&KeywordQuery>, event: &Event) -> Highlight {
+    words.map_or_else(Highlight::default, |words| highlight(words, event))
+}
+
 fn explained(found: &FoundRanked, us: u64) -> Value {
     let mut explained = super::Object::new();
     if let Some(vectors) = &found.vectors {
         explained.insert("vectors".to_owned(), vectors.path.into());
-        let counts =
-            [("candidates", vectors.candidates), ("scanned", vectors.scanned), ("rescored", vectors.rescored), ("graphs", vectors.graphs)];
-        explained.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count.into())));
+        let work = &vectors.work;
+        let counts = [
+            ("candidates", vectors.candidates),
+            ("scanned", work.scanned),
+            ("rescored", work.rescored),
+            ("graphs", work.graphs),
+        ];
+        explained.extend(
+            counts
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| (name.to_owned(), count.into())),
+        );
     }
     explained.insert("examined".to_owned(), found.examined.into());
     explained.insert("us".to_owned(), us.into());

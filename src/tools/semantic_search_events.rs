@@ -1,13 +1,14 @@
 //! `semantic_search_events`: finds events by what they are about, or like another event.
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, HITS_DEFAULT};
+use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, HITS_DEFAULT, Kind};
 use super::call::Call;
 use super::searching::HITS;
 use super::{Hints, Tool};
 use crate::engine::Sought;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventId, quote};
+use crate::search::embed::text_of;
 use crate::search::{Fusion, KeywordQuery};
 
 /// The least score when nothing else is asked for: ½, where the model's calibration puts what is close.
@@ -48,21 +49,23 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let like = call.arguments.text("like_event_id");
     let threshold = call.arguments.share("threshold").unwrap_or(THRESHOLD);
     let ground = call.ground()?;
-    let (vector, like) = match (text, like) {
-        (Some(text), None) => (call.engine.meaning_of(text, &ground.published)?, None),
+    let (vector, like, words) = match (text, like) {
+        (Some(text), None) => {
+            (call.engine.meaning_of(text, &ground.published)?, None, KeywordQuery::of_words(text))
+        }
         (None, Some(id)) => {
             let event = ground.view.snapshot.event_by_id(&EventId::new(id)?)?.ok_or_else(|| {
                 let message = format!("search for events like {}: there is no event with this id", quote(id));
                 Error::new(ErrorKind::NotFound, "unknown_event_id", message).with("argument", "like_event_id")
             })?;
-            (call.engine.meaning_of_event(&event, &ground.published)?, Some(event.position))
+            let shared = KeywordQuery::of_words(&text_of(&event));
+            (call.engine.meaning_of_event(&event, &ground.published)?, Some(event.position), shared)
         }
         _ => {
             let message = "search by meaning: give either query, in plain words, or like_event_id";
             return Err(Error::invalid("missing_argument", message).with("argument", "query"));
         }
     };
-    let words = text.and_then(KeywordQuery::of_words);
     let sought = Sought { keywords: None, meaning: Some(vector), like, threshold, fusion: Fusion::default() };
     call.search(&ground, &sought, words.as_ref())
 }

@@ -23,6 +23,10 @@ pub(super) struct Plot {
     query: Value,
     /// What it says about the answer.
     finding: &'static str,
+    /// What it looks for by meaning, in words.
+    wonder: &'static str,
+    /// How it asks for that.
+    sought: Value,
     /// The entity that it follows; `None` takes the most frequent one of the answer.
     entity: Option<String>,
     /// Why that one.
@@ -57,6 +61,9 @@ impl Plot {
             query: json!({"event_type": "file.modified", "where": ["payload.insertions >= 20"],
                 "fields": ["payload.insertions", "payload.deletions"], "limit": 5}),
             finding: "Conditions run inside the store; the cursor goes on where the page ended, without gap or repeat.",
+            wonder: "Has data ever been lost or damaged here? No commit need have used these words.",
+            sought: json!({"semantic_query": "a mistake that lost or damaged data", "event_type": "commit.created",
+                "limit": 5, "wait_for_position": -1}),
             entity: None,
             because: "It is the file that comes up most.",
             fields: json!(["payload.insertions", "payload.deletions", "payload.author"]),
@@ -91,6 +98,8 @@ impl Plot {
             query: json!({"event_type": "payment.timed_out", "fields": ["payload.gateway", "payload.waited_ms"],
                 "limit": 5}),
             finding: "All on one afternoon, all at the gateway eu-2; the cursor goes on where the page ended.",
+            wonder: "Who wanted their money back? No event need have used these words.",
+            sought: json!({"semantic_query": "the customer wants the money back", "limit": 5, "wait_for_position": -1}),
             entity: Some(waiting(events, host, caller)),
             because: "One of those payments: it timed out, was tried again, and then the first try went through too.",
             fields: json!(["payload.attempt", "payload.reason"]),
@@ -149,13 +158,14 @@ pub(super) fn play(
     let mut act = Act { session, stage };
     act.look_around()?;
     let found = act.ask(plot)?;
+    act.search(plot)?;
     let entity = match &plot.entity {
         Some(entity) => entity.clone(),
         None => most_frequent(&found).ok_or_else(nothing_found)?,
     };
     let version = act.follow(&entity, plot)?;
     act.collide(&entity, version, plot, dir, caller)?;
-    act.stage.scene("7 · It asks for advice")?;
+    act.stage.scene("8 · It asks for advice")?;
     act.call("get_query_advice", &json!({"use_case": plot.use_case, "context": plot.context}))?;
     Ok(())
 }
@@ -212,9 +222,18 @@ impl Act<'_, '_, '_> {
         Ok(pages)
     }
 
+    /// Looks for something in other words than the events use.
+    fn search(&mut self, plot: &Plot) -> Ended<()> {
+        self.stage.scene("5 · It searches by meaning")?;
+        self.stage.say(plot.wonder)?;
+        self.call("hybrid_search", &plot.sought)?;
+        self.stage.say("The model is part of the program; the events were indexed while they came in.")?;
+        Ok(())
+    }
+
     /// Reads an entity's history, its state now and as it was; gives its version.
     fn follow(&mut self, entity: &str, plot: &Plot) -> Ended<u64> {
-        self.stage.scene(&format!("5 · It follows {entity} through time"))?;
+        self.stage.scene(&format!("6 · It follows {entity} through time"))?;
         self.stage.say(plot.because)?;
         let question = json!({"entity_id": entity, "order": "asc", "fields": plot.fields, "limit": 20});
         let history = self.call("query_events", &question)?;
@@ -230,7 +249,7 @@ impl Act<'_, '_, '_> {
 
     /// Writes with an expected version that a colleague has made stale, and recovers from what the answer says.
     fn collide(&mut self, entity: &str, version: u64, plot: &Plot, dir: &Path, caller: &Caller) -> Ended<()> {
-        self.stage.scene("6 · It writes, and meets a conflict")?;
+        self.stage.scene("7 · It writes, and meets a conflict")?;
         self.stage.say(plot.between.why)?;
         let colleague = open(dir, Options::default(), self.stage.terminal())?;
         let answer = colleague.call("append_events", &object(append(entity, &plot.between, None)), caller);

@@ -39,6 +39,9 @@ impl Filter {
     /// The same filter with what its conditions say of entity, type and time also said outside them, where an index
     /// can use it; `None` when they say nothing of these.
     pub(crate) fn narrowed(&self) -> Option<Self> {
+        if self.conditions.is_empty() {
+            return None;
+        }
         let bounds = self.conditions.bounds();
         let name = |known: &Option<NamePattern>, equal: Option<String>| {
             known.clone().or(equal.map(NamePattern::Exact))

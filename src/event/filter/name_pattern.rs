@@ -27,9 +27,14 @@ impl NamePattern {
     /// Whether `name` is meant.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        self.matches_bytes(name.as_bytes())
+    }
+
+    /// The same for the bytes of a name that were not proved to be text yet.
+    pub(crate) fn matches_bytes(&self, name: &[u8]) -> bool {
         match self {
-            Self::Exact(exact) => name == exact,
-            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
+            Self::Exact(exact) => name == exact.as_bytes(),
+            Self::Prefix(prefix) => name.starts_with(prefix.as_bytes()),
         }
     }
 }

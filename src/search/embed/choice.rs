@@ -166,6 +166,9 @@ mod tests {
             assert!(error.message().contains("--features fastembed"), "{error}");
         }
         let choice = EmbedderChoice::Onnx("some/where".into());
-        assert_eq!(choice.open().err().map(|error| error.code().to_owned()).as_deref(), Some("embedder_not_built"));
+        assert_eq!(
+            choice.open().err().map(|error| error.code().to_owned()).as_deref(),
+            Some("embedder_not_built")
+        );
     }
 }

@@ -185,10 +185,14 @@ fn names_an_id(key: &str) -> bool {
     const IDS: [&str; 10] =
         ["checksum", "digest", "etag", "guid", "hash", "id", "ids", "sha", "signature", "uuid"];
     let ends_in_id = |end: &str| {
-        key.strip_suffix(end).is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        key.strip_suffix(end)
+            .is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()))
     };
     let last = key.rsplit(['_', '-', '.', ':']).next().unwrap_or(key);
-    IDS.iter().any(|id| id.eq_ignore_ascii_case(last)) || ends_in_id("Id") || ends_in_id("ID") || ends_in_id("Ids")
+    IDS.iter().any(|id| id.eq_ignore_ascii_case(last))
+        || ends_in_id("Id")
+        || ends_in_id("ID")
+        || ends_in_id("Ids")
 }
 
 /// A number that says how much, short: at most two places behind the point.
@@ -274,9 +278,9 @@ mod tests {
     fn a_number_is_an_amount_if_it_is_short() {
         check(
             "m",
-            r#"{"a":1.23456,"b":-40,"c":123456,"d":1234567,"e":1e6,"f":0.000012345678901234}"#,
+            r#"{"a":1.23456,"b":-40,"c":123456,"d":1234567,"e":1e+6,"f":0.000012345678901234}"#,
             None,
-            "m a 1.23 b -40 c 123456 e 1e6 f 0.00",
+            "m a 1.23 b -40 c 123456 e 1e+6 f 0.00",
         );
     }
 
@@ -285,7 +289,9 @@ mod tests {
         check(
             "note",
             r#"{"text":"hello"}"#,
-            Some(r#"{"$client":"x/1","correlation_id":"c-1","user":"Anna","tags":["travel"],"retries":3,"trace":"abc"}"#),
+            Some(
+                r#"{"$client":"x/1","correlation_id":"c-1","user":"Anna","tags":["travel"],"retries":3,"trace":"abc"}"#,
+            ),
             "note hello user Anna tags travel",
         );
     }
@@ -294,7 +300,8 @@ mod tests {
     #[test]
     fn many_numbers_leave_room_for_words() {
         let numbers = vec!["1"; 50_000].join(",");
-        let text = text_of(&event("sensor.read", &format!(r#"{{"values":[{numbers}],"note":"too hot"}}"#), None));
+        let text =
+            text_of(&event("sensor.read", &format!(r#"{{"values":[{numbers}],"note":"too hot"}}"#), None));
         assert!(text.len() < 200 && text.ends_with(" 1 1 too hot"), "{text}");
     }
 

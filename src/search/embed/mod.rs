@@ -4,8 +4,8 @@
 //! and what a cosine means ([`Calibration`]). Not for: keeping or comparing vectors (`vector`), or deciding which events
 //! are embedded when (the indexer).
 //!
-//! **Invariant:** a vector depends on its text and on the [`ModelId`] alone: not on the other texts of the call, not on
-//! the number of threads, not on the day. There is no fallback from one model to another.
+//! **Invariant:** a vector depends on its text and on the [`ModelId`] alone, never on the other texts of the call. There is
+//! no fallback from one model to another.
 //!
 //! | embedder | what it is | vectors |
 //! | --- | --- | --- |

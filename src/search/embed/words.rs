@@ -33,7 +33,7 @@ const ONE_WORD: [&str; 24] = [
 
 /// Hexadecimal text from this length on is a hash: 16 characters. Shorter text is one if it has digits among its letters.
 const HASH_CHARS_MIN: usize = 16;
-/// A run of digits from this length on is an id or an epoch, not an amount: 7.
+/// The longest run of digits that is an amount: 6. Longer ones are ids and epochs.
 const DIGITS_MAX: usize = 6;
 
 /// Writes words into a text up to a number of bytes.
@@ -142,9 +142,13 @@ impl<'t> Words<'t> {
     }
 }
 
-/// Whether a token is a word with nothing to look at: ASCII letters, small but for the first, and one mark at its end.
+/// Whether a token is a word with nothing to look at: ASCII letters, too few for a hash and small but for the first, and
+/// one mark at its end.
 fn is_plain(token: &str) -> bool {
     let bytes = token.as_bytes();
+    if bytes.len() >= HASH_CHARS_MIN {
+        return false;
+    }
     let body = match bytes.split_last() {
         Some((b'.' | b',' | b';' | b':' | b'!' | b'?', body)) => body,
         _ => bytes,
@@ -157,12 +161,13 @@ fn is_plain(token: &str) -> bool {
 
 /// Whether a token is put together from words: with marks that stand in identifiers, or with humps.
 fn is_compound(core: &str) -> bool {
-    let is_joint = |c: char| matches!(c, '_' | '/' | '\\' | '.' | ':' | '=' | '@' | '#' | '{' | '}' | '"' | '|');
+    let is_joint =
+        |c: char| matches!(c, '_' | '/' | '\\' | '.' | ':' | '=' | '@' | '#' | '{' | '}' | '"' | '|');
     core.contains(is_joint)
         || is_uuid(core)
         || is_day(core)
         || (core.contains('-') && core.contains(|c: char| c.is_ascii_digit()))
-        || hump_ends(core).next().is_some()
+        || (hump_ends(core).next().is_some() && !ONE_WORD.contains(&core))
 }
 
 /// Where a hump ends and another begins: before a capital that follows a small letter, or that a small letter follows

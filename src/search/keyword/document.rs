@@ -11,6 +11,10 @@ use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE};
 use crate::event::{Event, EventId};
 use crate::search::leaves::{Leaf, each_leaf};
 
+/// The path at which an event that retention has emptied says so.
+pub(super) const EMPTIED: &str = "emptied";
+/// What it says.
+pub(super) const EMPTIED_TERM: &str = "true";
 /// The member of metadata that the server stamps on events.
 const CLIENT: &str = "$client";
 /// Begins a leaf; then come its path, a separator and its text.
@@ -40,6 +44,9 @@ pub(super) fn text_of(event: &Event) -> String {
     push(&mut text, ENTITY_ID, TEXT, event.entity_id.as_str());
     if !is_generated(&event.event_id) {
         push(&mut text, EVENT_ID, TEXT, &event.event_id.to_string());
+    }
+    if event.emptied {
+        push(&mut text, EMPTIED, ASIDE, EMPTIED_TERM);
     }
     push_leaves(&mut text, "payload", event.payload.as_str());
     push_leaves(&mut text, "metadata", metadata);

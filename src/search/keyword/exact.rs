@@ -36,7 +36,9 @@ impl Exact {
         let mut sums: Vec<Option<f64>> = vec![None; documents.len()];
         for (term, weight) in &self.terms {
             let index = segment.inverted_index(term.field())?;
-            let Some(mut postings) = index.read_postings(term, IndexRecordOption::WithFreqs)? else { continue };
+            let Some(mut postings) = index.read_postings(term, IndexRecordOption::WithFreqs)? else {
+                continue;
+            };
             let norms = segment.get_fieldnorms_reader(term.field())?;
             for (document, sum) in documents.iter().zip(&mut sums) {
                 if postings.doc() < *document {

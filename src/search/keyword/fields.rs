@@ -80,7 +80,8 @@ mod tests {
     fn a_path_is_found_by_its_end() {
         let presence = ending_so("payload.customer.name");
         assert_eq!(path_of(&presence).as_deref(), Some("payload.customer.name"));
-        for (end, is_end) in [("name", true), ("customer.name", true), ("r.name", false), ("customer", false)] {
+        for (end, is_end) in [("name", true), ("customer.name", true), ("r.name", false), ("customer", false)]
+        {
             assert_eq!(presence.starts_with(&ending_so(end)), is_end, "{end}");
         }
     }

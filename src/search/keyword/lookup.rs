@@ -3,9 +3,10 @@
 use std::fmt;
 
 use tantivy::columnar::Column;
-use tantivy::query::{ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight,
+};
 use tantivy::{BitSet, DocId, Score, SegmentReader, TantivyError};
-use tantivy::query::BitSetDocSet;
 
 use super::schema::POSITION;
 use crate::event::Position;
@@ -90,9 +91,11 @@ impl Weight for OfPositions {
         if found.is_empty() {
             return Ok(Box::new(EmptyScorer));
         }
-        let mut set = BitSet::with_max_value(segment.max_doc());
-        for d in found { set.insert(d); }
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(set), boost)))
+        let mut documents = BitSet::with_max_value(segment.max_doc());
+        found.into_iter().for_each(|document| {
+            documents.insert(document);
+        });
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(documents), boost)))
     }
 
     fn explain(&self, _: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {

@@ -35,9 +35,9 @@ impl Mistake {
         self
     }
 
-    /// The error for `text`.
-    pub(super) fn into_error(self, text: &str) -> Error {
-        let corrected = self.corrected(text);
+    /// The error for `text`; it shows the corrected text when that is right now, and else an example.
+    pub(super) fn into_error(self, text: &str, is_right: impl Fn(&str) -> bool) -> Error {
+        let corrected = self.corrected(text).filter(|corrected| is_right(corrected));
         let example = corrected.as_deref().unwrap_or(EXAMPLE);
         let character = text.get(..self.at).map_or(0, |before| before.chars().count()) + 1;
         let message = format!(
@@ -56,7 +56,6 @@ impl Mistake {
     fn corrected(&self, text: &str) -> Option<String> {
         let (range, with) = self.fix.as_ref()?;
         let corrected = format!("{}{with}{}", text.get(..range.start)?, text.get(range.end..)?);
-        let corrected = corrected.trim();
-        corrected.contains(char::is_alphanumeric).then(|| corrected.to_owned())
+        Some(corrected.trim().to_owned())
     }
 }

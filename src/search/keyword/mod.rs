@@ -34,4 +34,4 @@ pub(crate) use highlight::{Highlight, highlight};
 pub(crate) use narrow::Narrow;
 pub(crate) use query::KeywordQuery;
 pub(crate) use reader::{KeywordHit, KeywordReader};
-pub(crate) use writer::{KeywordIndex, open_to_read};
+pub(crate) use writer::{KeywordIndex, damaged_files, open_to_read};

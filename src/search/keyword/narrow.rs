@@ -46,7 +46,9 @@ impl<'s> Left<'s> {
     ) -> tantivy::Result<Self> {
         let first = narrow.through.map_or(0, |through| places.at_or_below(through));
         let mut names: Option<BitSet> = None;
-        for (pattern, field) in [(&narrow.entity_id, fields.entity_id), (&narrow.event_type, fields.event_type)] {
+        for (pattern, field) in
+            [(&narrow.entity_id, fields.entity_id), (&narrow.event_type, fields.event_type)]
+        {
             let Some(pattern) = pattern else { continue };
             let named = documents_named(pattern, segment, field)?;
             match &mut names {
@@ -65,9 +67,10 @@ impl<'s> Left<'s> {
     pub(super) fn holds(&self, document: DocId) -> bool {
         document >= self.first
             && self.names.as_ref().is_none_or(|names| names.contains(document))
-            && self.times.as_ref().is_none_or(|(column, from, to)| {
-                (*from..=*to).contains(&column.values.get_val(document))
-            })
+            && self
+                .times
+                .as_ref()
+                .is_none_or(|(column, from, to)| (*from..=*to).contains(&column.values.get_val(document)))
             && !self.segment.is_deleted(document)
     }
 

@@ -38,22 +38,26 @@ impl<'t> Parser<'t> {
     ///
     /// # Errors
     /// `Invalid`, with the place, the reason and a corrected text.
-    pub(super) fn parse(mut self) -> Result<Group> {
+    pub(super) fn parse(self) -> Result<Group> {
         let text = self.text;
-        let group = self.group(None).and_then(|group| {
-            if self.at < text.len() {
-                return Err(Mistake::at(self.at, "\")\"", "a \"(\" before it").removing(self.at, self.at + 1));
-            }
-            if group.clauses_are_none() {
-                return Err(Mistake::at(0, "no word", "a word, a number or an identifier to look for"));
-            }
-            if group.only_excludes() {
+        self.tree().map_err(|mistake| mistake.into_error(text, |text| Parser::new(text).tree().is_ok()))
+    }
+
+    fn tree(mut self) -> Parsed<Group> {
+        let group = self.group(None)?;
+        if self.at < self.text.len() {
+            return Err(Mistake::at(self.at, "\")\"", "a \"(\" before it").removing(self.at, self.at + 1));
+        }
+        if group.only_excludes() {
+            let mistake = if group.must_not.is_empty() {
+                Mistake::at(0, "no word", "a word, a number or an identifier to look for")
+            } else {
                 let expected = "something to look for beside what is excluded";
-                return Err(Mistake::at(0, "only exclusions", expected).inserting(0, "failed "));
-            }
-            Ok(group)
-        });
-        group.map_err(|mistake| mistake.into_error(text))
+                Mistake::at(0, "only exclusions", expected).inserting(0, "failed ")
+            };
+            return Err(mistake);
+        }
+        Ok(group)
     }
 
     /// Clauses up to the end or a parenthesis; plain ones stand beside each other as alternatives.
@@ -106,11 +110,16 @@ impl<'t> Parser<'t> {
         }
         let mut group = Group::default();
         for signed in all {
-            if signed.sign == Sign::MustNot { &mut group.must_not } else { &mut group.must }.push(signed.clause);
+            if signed.sign == Sign::MustNot { &mut group.must_not } else { &mut group.must }
+                .push(signed.clause);
         }
         if group.only_excludes() {
-            return Err(Mistake::at(start, "only exclusions", "something to look for beside what is excluded")
-                .inserting(start, "failed AND "));
+            return Err(Mistake::at(
+                start,
+                "only exclusions",
+                "something to look for beside what is excluded",
+            )
+            .inserting(start, "failed AND "));
         }
         Ok(Some(Signed { clause: Clause::Group(group), sign: Sign::Should }))
     }
@@ -198,7 +207,7 @@ impl<'t> Parser<'t> {
         self.depth -= 1;
         if group.only_excludes() {
             let expected = "something to look for between the parentheses";
-            return Err(Mistake::at(open, "parentheses without it", expected).removing(open, self.at));
+            return Err(Mistake::at(open, "parentheses without it", expected));
         }
         Ok(Clause::Group(group))
     }
@@ -251,7 +260,8 @@ impl<'t> Parser<'t> {
             }
             Some('(') => self.parentheses(Some(&path)).map(Some),
             Some('<' | '>') => {
-                let expected = format!("a word; comparisons belong into where, as in where: [\"{path} {value}\"]");
+                let expected =
+                    format!("a word; comparisons belong into where, as in where: [\"{path} {value}\"]");
                 let end = self.at + value.len() - value.trim_start_matches(['<', '>', '=']).len();
                 Err(Mistake::at(self.at, "a comparison", &expected).removing(self.at, end))
             }
@@ -329,17 +339,12 @@ impl<'t> Parser<'t> {
     /// Takes an operator that stands alone.
     fn keyword(&mut self, name: &str) -> bool {
         let Some(behind) = self.rest().strip_prefix(name) else { return false };
-        if behind.chars().next().is_some_and(|next| !next.is_whitespace() && !matches!(next, '(' | ')' | '"')) {
+        if behind.chars().next().is_some_and(|next| !next.is_whitespace() && !matches!(next, '(' | ')' | '"'))
+        {
             return false;
         }
         self.at += name.len();
         true
-    }
-}
-
-impl Group {
-    fn clauses_are_none(&self) -> bool {
-        self.only_excludes() && self.must_not.is_empty()
     }
 }
 
@@ -350,7 +355,9 @@ fn split_field(word: &str) -> Option<(&str, &str)> {
     let begins = path.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '$' | '@'));
     let is_path = begins
         && !path.ends_with('.')
-        && path.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '@' | '.' | '-' | '[' | ']' | '*'));
+        && path
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '@' | '.' | '-' | '[' | ']' | '*'));
     let is_value = !value.is_empty() && !value.starts_with("//") && !value.starts_with(['\\', ':']);
     (is_path && is_value).then_some((path, value))
 }

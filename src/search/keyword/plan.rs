@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use tantivy::query::{
-    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
-    Query, TermQuery, TermSetQuery,
+    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur,
+    PhraseQuery, Query, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE, ending_so, path_of, term_at};
 use super::query::{
-    Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text, Token,
+    Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text,
+    Token,
 };
 use super::schema::Fields;
 use super::terms::{following, term_infos};
@@ -89,15 +90,32 @@ impl Planner<'_> {
         Ok((union(clauses), bound))
     }
 
-    /// A clause; where it is `required`, an identifier must match in all of its parts.
+    /// A clause; where it is `required`, or written as an identifier, a text must match in all of its parts, in a row.
     fn clause(&self, clause: &Clause, required: bool) -> Result<Part> {
         match clause {
+            Clause::Text(text) if text.tokens.len() > 1 && (required || text.is_identifier) => {
+                self.identifier(&text.tokens)
+            }
             Clause::Text(text) => self.text(&text.tokens, required),
             Clause::Phrase(tokens) => self.phrase(tokens),
             Clause::Prefix(prefix) => self.prefix(prefix, None),
             Clause::Group(group) => self.group(group),
             Clause::Field(field) => self.field(field),
         }
+    }
+
+    /// The parts of an identifier in a row; where it stands as it is written, that counts more.
+    fn identifier(&self, tokens: &[Token]) -> Result<Part> {
+        let (parts, wholes): (Vec<Token>, Vec<Token>) =
+            tokens.iter().cloned().partition(|token| token.finest);
+        let (parts, mut bound) = self.phrase(&parts)?;
+        let mut clauses = vec![(Occur::Must, parts)];
+        for whole in &wholes {
+            let term = self.body_term(&whole.term);
+            bound += self.max_score(std::slice::from_ref(&term))?;
+            clauses.push((Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))));
+        }
+        Ok((union(clauses), bound))
     }
 
     fn text(&self, tokens: &[Token], required: bool) -> Result<Part> {
@@ -154,7 +172,14 @@ impl Planner<'_> {
         // `user:42` may be an identifier although there is a field `user`; without such a field it is text.
         let as_text: Vec<Token> = match paths.is_empty() {
             true => clause.as_text.tokens.clone(),
-            false => clause.as_text.tokens.iter().filter(|token| !token.finest && token.place == 0).take(1).cloned().collect(),
+            false => clause
+                .as_text
+                .tokens
+                .iter()
+                .filter(|token| !token.finest && token.place == 0)
+                .take(1)
+                .cloned()
+                .collect(),
         };
         if !as_text.is_empty() {
             let (query, max) = self.text(&as_text, true)?;

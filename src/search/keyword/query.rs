@@ -17,8 +17,9 @@ pub(crate) const FIELD_PATHS_MAX: usize = 64;
 
 /// Words that stand in almost every English text. A query looks for them only where it has no other, or in a phrase.
 const COMMON: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of",
-    "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
+    "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to",
+    "was", "will", "with",
 ];
 
 /// A query for [`KeywordReader`](super::KeywordReader).
@@ -73,6 +74,8 @@ pub(super) struct Text {
     pub(super) tokens: Vec<Token>,
     /// Whether it is one of the words that say nothing.
     pub(super) is_common: bool,
+    /// Whether it is written as nobody writes a word: `user-123`, `order.placed`, `OrderPlaced`, a path. Then it is meant as a whole.
+    pub(super) is_identifier: bool,
 }
 
 /// One term.
@@ -206,7 +209,7 @@ impl Group {
         self.must.is_empty()
             && self.must_not.is_empty()
             && self.telling().all(|clause| match clause {
-                Clause::Text(text) => {
+                Clause::Text(text) if !text.is_identifier => {
                     to.push(text);
                     true
                 }
@@ -241,11 +244,23 @@ impl Text {
         });
         let plain = text.trim_matches(|c: char| !c.is_alphanumeric());
         let is_common = tokens.len() == 1 && COMMON.iter().any(|common| common.eq_ignore_ascii_case(plain));
-        Self { tokens, is_common }
+        let is_identifier = tokens.len() > 1 && is_identifier(plain);
+        Self { tokens, is_common, is_identifier }
     }
 
     /// The words of a phrase.
     pub(super) fn into_phrase(self) -> Vec<Token> {
         self.tokens.into_iter().filter(|token| token.finest).collect()
     }
+}
+
+/// Whether a text has a digit, a sign that joins names, or a capital inside: hyphens and apostrophes join words too.
+fn is_identifier(text: &str) -> bool {
+    let is_telling = |c: char| c.is_numeric() || "_.:/\\@#$=+&".contains(c);
+    let has_hump = || {
+        let mut before = text.chars();
+        let after = text.chars().skip(1);
+        before.by_ref().zip(after).any(|(one, next)| one.is_lowercase() && next.is_uppercase())
+    };
+    text.contains(is_telling) || has_hump()
 }

@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 
 use tantivy::query::{EnableScoring, Weight};
-use tantivy::{DocId, Searcher, SegmentReader, TERMINATED};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
+use super::document::{EMPTIED, EMPTIED_TERM};
 use super::exact::Exact;
+use super::fields::term_at;
 use super::lookup::Places;
 use super::narrow::{Left, Narrow};
 use super::plan::{Plan, Planner, search_failed};
@@ -56,8 +59,27 @@ impl KeywordReader {
     }
 
     /// The events that were empty when they were indexed.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk fails.
     pub(crate) fn emptied(&self) -> Result<PositionSet> {
-        Ok(PositionSet::default())
+        self.search_emptied().map_err(search_failed)
+    }
+
+    fn search_emptied(&self) -> tantivy::Result<PositionSet> {
+        let term = Term::from_field_text(self.fields.fields, &term_at(EMPTIED, EMPTIED_TERM));
+        let mut found = PositionSet::default();
+        for segment in self.segments()? {
+            let index = segment.reader.inverted_index(self.fields.fields)?;
+            let Some(mut documents) = index.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+            while documents.doc() != TERMINATED {
+                if !segment.reader.is_deleted(documents.doc()) {
+                    found.insert(segment.places.position(documents.doc()));
+                }
+                documents.advance();
+            }
+        }
+        Ok(found)
     }
 
     /// How many events are indexed.
@@ -69,7 +91,12 @@ impl KeywordReader {
     ///
     /// # Errors
     /// `Invalid` when a prefix or a field stands for too much, `Unavailable` when the disk fails.
-    pub(crate) fn search(&self, query: &KeywordQuery, narrow: &Narrow, depth: usize) -> Result<Vec<KeywordHit>> {
+    pub(crate) fn search(
+        &self,
+        query: &KeywordQuery,
+        narrow: &Narrow,
+        depth: usize,
+    ) -> Result<Vec<KeywordHit>> {
         let plan = self.plan(query)?;
         let mut top = Top::new(depth);
         if depth > 0 {

@@ -38,12 +38,13 @@ type Each = fn(&mut Words, &str, &mut Token, &mut dyn FnMut(&Token));
 fn each_of_body(words: &mut Words, text: &str, token: &mut Token, sink: &mut dyn FnMut(&Token)) {
     let mut place = 0;
     for part in parts(text).filter(|part| part.in_body) {
-        place = GAP + words.each(part.text, Manner::Stored, place, &mut |piece| {
-            token.text.clear();
-            token.text.push_str(piece.term);
-            token.position = piece.place as usize;
-            sink(token);
-        });
+        place = GAP
+            + words.each(part.text, Manner::Stored, place, &mut |piece| {
+                token.text.clear();
+                token.text.push_str(piece.term);
+                token.position = piece.place as usize;
+                sink(token);
+            });
     }
 }
 

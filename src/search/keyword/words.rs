@@ -5,7 +5,7 @@
 //! - A chunk of letters is a *word*: lowercase, without accents, stemmed as English. An apostrophe does not split it, and a
 //!   possessive `'s` is dropped. In prose, words joined by hyphens or slashes are just these words, so that prose
 //!   is analysed as plainly as by any other engine.
-//! - Any other chunk is an *identifier*. It is a token whole (lowercase, not stemmed), and its parts are tokens too: first
+//! - Any other chunk is an *identifier*. It is a token whole (lowercase, and not stemmed unless it is letters alone), and its parts are tokens too: first
 //!   what stands between `/ \ @ : ? & = #`, then what stands between all other signs, then the humps of `camelCase`
 //!   and one border from letters to digits (`user123`). Letters among the parts are words, and stemmed.
 //! - A chunk of digits with signs (`12.50`, `192.168.0.1`, `12:30:00`, `2026-01-31`) is one token as it is written. An ISO time
@@ -132,9 +132,10 @@ impl Kind {
             '\\' | '@' | ':' | '?' | '&' | '=' | '#' => Self::Strong,
             '.' | '_' | '+' | '~' | '%' | '$' | '^' | '*' => Self::Weak,
             '\0'..='\u{7f}' => Self::Border,
-            '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{3134f}' => {
-                Self::Ideograph
-            }
+            '\u{3040}'..='\u{30ff}'
+            | '\u{3400}'..='\u{4dbf}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{20000}'..='\u{3134f}' => Self::Ideograph,
             // Combining accents belong to their letter.
             '\u{300}'..='\u{36f}' => Self::Lower,
             c if c.is_uppercase() => Self::Upper,
@@ -264,13 +265,18 @@ impl Cut<'_, '_> {
 
     /// A word of a language: stemmed.
     fn word(&mut self, range: Range<usize>) {
+        self.stemmed(range, true);
+        self.place += 1;
+        self.parts += 1;
+    }
+
+    /// The stem of a word, at the present place.
+    fn stemmed(&mut self, range: Range<usize>, finest: bool) {
         let text = self.text.get(range.clone()).unwrap_or_default();
         let mut buffer = std::mem::take(&mut self.words.buffer);
         buffer.clear();
         let term = self.words.stems.stem(text, &mut buffer);
-        emit(self.sink, term, self.place, true, range);
-        self.place += 1;
-        self.parts += 1;
+        emit(self.sink, term, self.place, finest, range);
         self.words.buffer = buffer;
     }
 
@@ -314,7 +320,7 @@ impl Cut<'_, '_> {
 
     fn identifier(&mut self, range: Range<usize>, shape: Shape, omits_whole: bool) {
         if !(shape.signs || shape.joints || shape.apostrophes) {
-            self.name(range, true);
+            self.name(range);
             return;
         }
         if !omits_whole {
@@ -328,7 +334,7 @@ impl Cut<'_, '_> {
             if is_compound && part != range && !shape.is_joined_words() {
                 cut.raw(part.clone(), false);
             }
-            cut.each_between(part, |c| Kind::of(c).is_sign(), &mut |cut, part| cut.name(part, false));
+            cut.each_between(part, |c| Kind::of(c).is_sign(), &mut |cut, part| cut.name(part));
         });
     }
 
@@ -352,7 +358,7 @@ impl Cut<'_, '_> {
     }
 
     /// What holds no signs: a word, digits, or a name with humps.
-    fn name(&mut self, range: Range<usize>, is_whole: bool) {
+    fn name(&mut self, range: Range<usize>) {
         let text = self.text.get(range.clone()).unwrap_or_default();
         let shape = Shape::of(text);
         if shape.is_word() {
@@ -363,12 +369,20 @@ impl Cut<'_, '_> {
             self.plain(range);
             return;
         };
-        let _ = is_whole;
-        self.raw(range.clone(), false);
+        if shape.digits {
+            self.raw(range.clone(), false);
+        } else {
+            // Whoever asks for `orderplaced` asks for a word.
+            self.stemmed(range.clone(), false);
+        }
         let mut start = range.start;
         for end in borders.into_iter().map(|at| range.start + at).chain([range.end]) {
             let part = start..end;
-            if Shape::of(self.slice(&part)).is_word() { self.word(part) } else { self.plain(part) }
+            if Shape::of(self.slice(&part)).is_word() {
+                self.word(part)
+            } else {
+                self.plain(part)
+            }
             start = end;
         }
     }
@@ -440,7 +454,9 @@ fn is_number(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && (text.bytes().all(|b| b.is_ascii_digit() || is_sign(&b))
             || is_iso_time(text)
-                && text.bytes().all(|b| b.is_ascii_digit() || is_sign(&b) || matches!(b, b'T' | b't' | b'Z' | b'z')))
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || is_sign(&b) || matches!(b, b'T' | b't' | b'Z' | b'z')))
 }
 
 #[cfg(test)]
@@ -460,7 +476,10 @@ mod tests {
     #[test]
     fn prose_is_words_and_nothing_else() {
         check("The customer's orders weren't shipped.", "the@0 custom@1 order@2 werent@3 ship@4");
-        check("a well-known and/or relation (two-dimensional)", "a@0 well@1 known@2 and@3 or@4 relat@5 two@6 dimension@7");
+        check(
+            "a well-known and/or relation (two-dimensional)",
+            "a@0 well@1 known@2 and@3 or@4 relat@5 two@6 dimension@7",
+        );
         check("Über naïve cafés", "uber@0 naiv@1 cafe@2");
         check("", "");
         check(" -- ... !", "");
@@ -470,13 +489,16 @@ mod tests {
     fn an_identifier_is_found_whole_and_in_parts() {
         check("user-123", "user-123@0! user@0 123@1");
         check("order.placed", "order.placed@0! order@0 place@1");
-        check("OrderPlaced", "orderplaced@0! order@0 place@1");
+        check("OrderPlaced", "orderplac@0! order@0 place@1");
         check("order_placed", "order_placed@0! order@0 place@1");
         check("order-placed", "order-placed@0! order@0 place@1");
         check("HTTPServer2", "httpserver2@0! http@0 server@1 2@2");
         check("user123", "user123@0! user@0 123@1");
         check("v2", "v2@0");
-        check("ann.lee@mail.example", "ann.lee@mail.example@0! ann.lee@0! ann@0 lee@1 mail.example@2! mail@2 exampl@3");
+        check(
+            "ann.lee@mail.example",
+            "ann.lee@mail.example@0! ann.lee@0! ann@0 lee@1 mail.example@2! mail@2 exampl@3",
+        );
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl KeywordIndex {
     /// # Errors
     /// `Unavailable` when the disk fails.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self> {
-        disk.create_dir_all(dir).map_err(|error| failed("create the directory of the keyword index", error))?;
+        disk.create_dir_all(dir)
+            .map_err(|error| failed("create the directory of the keyword index", error))?;
         let index = match open_index(disk, dir, true)? {
             Some(index) => index,
             None => create_index(disk, dir)?,
@@ -167,6 +168,29 @@ pub(crate) fn open_to_read(
     }
     let last = last.map_or_else(|| "no try was made".to_owned(), |error| error.to_string());
     Err(failed("open the keyword index", last))
+}
+
+/// The files of the last commit whose checksum is not what they were written with, by name; none where there is no index.
+///
+/// # Errors
+/// `Unavailable` when the disk fails.
+pub(crate) fn damaged_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
+    // As above: what is removed meanwhile is found missing, and the next try asks for newer names.
+    const TRIES: usize = 5;
+    let mut last = None;
+    for _ in 0..TRIES {
+        let Some(index) = open_index(disk, dir, false)? else { return Ok(Vec::new()) };
+        match index.validate_checksum() {
+            Ok(damaged) => {
+                let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
+                names.sort();
+                return Ok(names);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    let last = last.map_or_else(|| "no try was made".to_owned(), |error| error.to_string());
+    Err(failed("prove the keyword index", last))
 }
 
 fn read(index: &Index) -> tantivy::Result<(KeywordReader, Option<String>)> {

@@ -179,8 +179,9 @@ pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            let message =
-                format!("{doing} vector file {path}: {error}; free space, indexing then goes on where it ended");
+            let message = format!(
+                "{doing} vector file {path}: {error}; free space, indexing then goes on where it ended"
+            );
             Error::new(ErrorKind::Exhausted, "disk_full", message)
         }
         io::ErrorKind::NotFound => {
@@ -188,7 +189,8 @@ pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
             Error::new(ErrorKind::Corrupt, "vectors_damaged", message)
         }
         _ => {
-            let message = format!("{doing} vector file {path}: {error}; check the disk and open the store again");
+            let message =
+                format!("{doing} vector file {path}: {error}; check the disk and open the store again");
             Error::new(ErrorKind::Unavailable, "disk_failed", message)
         }
     }

@@ -241,6 +241,7 @@ impl Filling {
             rows,
             last: Last::Memory(Arc::clone(&self.last)),
             sealed: None,
+            graph: Arc::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a search gives.
 
-use super::scan::{Scored, Work};
+use super::scan::Scored;
 use super::scope::Scope;
 use crate::event::Position;
 
@@ -34,12 +34,28 @@ pub struct VectorFound {
     pub path: &'static str,
     /// Vectors that could be found: the filter is over these.
     pub candidates: u64,
-    /// Vectors that were looked at one by one.
+    /// What it cost.
+    pub work: Work,
+}
+
+/// What a search cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Vectors that a scan looked at, by their sketches or their codes.
     pub scanned: u64,
-    /// Vectors whose cosine was computed.
+    /// Vectors of a scan whose cosine was computed.
     pub rescored: u64,
     /// Graphs that were searched.
     pub graphs: u64,
+    /// Vectors that these searches looked at.
+    pub visited: u64,
+}
+
+impl VectorFound {
+    /// There is nothing to look at, or for.
+    pub(super) fn nothing() -> Self {
+        Self { path: "none", ..Self::default() }
+    }
 }
 
 /// The events behind the best of what was scored.
@@ -71,11 +87,4 @@ fn best(mut scored: Vec<Scored>, depth: usize) -> Vec<Scored> {
     scored.truncate(depth);
     scored.sort_unstable_by(order);
     scored
-}
-
-impl Work {
-    /// What was found with this work.
-    pub(super) fn found(self, hits: Vec<VectorHit>, candidates: u64, path: &'static str) -> VectorFound {
-        VectorFound { hits, path, candidates, scanned: self.scanned, rescored: self.rescored, graphs: 0 }
-    }
 }

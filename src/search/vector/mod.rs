@@ -16,13 +16,17 @@ mod filling;
 mod format;
 mod found;
 mod gone;
+mod graph;
 mod kernel;
 mod options;
+mod plan;
 mod quantise;
 mod reader;
 mod scan;
 mod scope;
+mod search;
 mod set;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -30,9 +34,11 @@ mod tests;
 
 pub(crate) use checkpoint::VectorCheckpoint;
 pub(crate) use format::TextHash;
-pub(crate) use found::{VectorFound, VectorHit};
 pub use found::VectorPath;
+pub(crate) use found::{VectorFound, VectorHit};
+pub(crate) use graph::{GraphStep, Graphs};
 pub(crate) use options::VectorOptions;
 pub(crate) use reader::VectorReader;
 pub use reader::VectorStats;
+pub(crate) use verify::{VectorDamage, verify};
 pub(crate) use writer::Vectors;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::format::Shape;
-use super::found::{VectorFound, VectorPath, hits};
+use super::found::{VectorFound, VectorPath, Work, hits};
 use super::kernel::Kernel;
 use super::options::VectorOptions;
+use super::plan::{Costs, by_graphs};
 use super::quantise::Query;
-use super::scan::{Scan, Work};
-use super::scope::{Scope, scopes};
+use super::scope::scopes;
+use super::search::Search;
 use super::set::SetView;
 use crate::event::Position;
 use crate::search::positions::PositionSet;
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) shape: Shape,
     /// The loops that this machine can do.
     pub(super) kernel: Kernel,
+    /// What searches cost lately.
+    pub(super) costs: Costs,
     sets: ArcSwap<Vec<Arc<SetView>>>,
 }
 
@@ -36,6 +39,7 @@ impl Shared {
             model: model.to_owned(),
             shape,
             kernel: Kernel::best(),
+            costs: Costs::new(),
             sets: ArcSwap::default(),
         }
     }
@@ -69,15 +73,25 @@ impl VectorReader {
         depth: usize,
         path: VectorPath,
     ) -> VectorFound {
-        let _ = path;
-        let Some(query) = self.query(query) else { return VectorFound { path: "none", ..VectorFound::default() } };
+        let Some(query) = self.query(query) else { return VectorFound::nothing() };
         let scopes = scopes(&self.sets, allowed, through);
-        let numbered: Vec<(u32, &Scope<'_>)> = (0..).zip(&scopes).collect();
-        let mut work = Work::default();
-        let scan = Scan { kernel: self.shared.kernel, query: &query, scopes: &numbered };
-        let scored = scan.run(&mut work);
-        let candidates = scopes.iter().map(|scope| scope.count).sum();
-        work.found(hits(&scopes, scored, depth), candidates, if candidates == 0 { "none" } else { "scan" })
+        if scopes.is_empty() || depth == 0 {
+            return VectorFound::nothing();
+        }
+        let mut search = Search { shared: &self.shared, query: &query, depth, work: Work::default() };
+        let by_graphs = by_graphs(&self.shared.costs, &scopes, depth, path);
+        let (mut scored, left) = search.graphs(&scopes, by_graphs);
+        scored.extend(search.scan(&left));
+        VectorFound {
+            hits: hits(&scopes, scored, depth),
+            path: match (search.work.graphs, left.len()) {
+                (0, _) => "scan",
+                (_, 0) => "graph",
+                _ => "graph+scan",
+            },
+            candidates: scopes.iter().map(|scope| scope.count).sum(),
+            work: search.work,
+        }
     }
 
     /// How like the query each event is; `None` of one without a vector.
@@ -112,6 +126,10 @@ impl VectorReader {
         for set in self.sets.iter() {
             stats.vectors += u64::from(set.ordinals());
             stats.rows += u64::from(set.row_count());
+            if let Some(graph) = set.graph.get() {
+                stats.graphs += 1;
+                stats.graph_bytes += graph.size();
+            }
             stats.bytes += (set.vectors.len() + set.sketches.len() + set.rows.len()) as u64;
         }
         stats

@@ -5,6 +5,7 @@
 //! pass, and does not depend on how the vectors are spread over sets.
 
 use super::bits::numbers;
+use super::found::Work;
 use super::kernel::{BLOCK, Kernel};
 use super::quantise::Query;
 use super::scope::Scope;
@@ -15,6 +16,9 @@ pub(super) const DIRECT_MAX: u64 = 20_000;
 const SCORED_SHARE: u64 = 50;
 /// The least number that is scored: 3,000.
 const SCORED_MIN: u64 = 3_000;
+/// The dimension from which on these hold: 256. Of shorter vectors, whose sketches tell less and whose codes are read
+/// sooner, as many bytes are scored.
+const SCORED_DIMENSION: u64 = 256;
 /// About how many sketches are compared to guess up to which distance the nearest reach: 8,192.
 const SAMPLE: u64 = 8_192;
 
@@ -27,15 +31,6 @@ pub(super) struct Scored {
     pub(super) scope: u32,
     /// Its ordinal.
     pub(super) ordinal: u32,
-}
-
-/// What a search cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Work {
-    /// Vectors that were looked at one by one, by their sketches or their codes.
-    pub(super) scanned: u64,
-    /// Vectors whose cosine was computed.
-    pub(super) rescored: u64,
 }
 
 /// A scan over scopes, each with its number.
@@ -80,7 +75,8 @@ impl Scan<'_> {
     }
 
     fn sketched(&self, all: u64) -> Vec<Scored> {
-        let wanted = (all / SCORED_SHARE).max(SCORED_MIN);
+        let dimension = (self.query.numbers.len() as u64).clamp(1, SCORED_DIMENSION);
+        let wanted = (all / SCORED_SHARE).max(SCORED_MIN) * SCORED_DIMENSION / dimension;
         let mut limit = self.guess(all, wanted);
         loop {
             let near = self.near(limit);

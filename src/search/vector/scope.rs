@@ -31,7 +31,8 @@ impl<'a> Scope<'a> {
         let rows = through.get().checked_sub(set.first.get())?.saturating_add(1);
         let rows_end = u32::try_from(rows).unwrap_or(u32::MAX).min(set.row_count());
         let all = set.ordinals();
-        let mut scope = Self { set, rows_end, ordinals_end: all, rows: None, ordinals: None, count: u64::from(all) };
+        let mut scope =
+            Self { set, rows_end, ordinals_end: all, rows: None, ordinals: None, count: u64::from(all) };
         if rows_end < set.row_count() {
             scope.cut();
         } else if let Some(gone) = &set.gone {
@@ -85,7 +86,8 @@ impl<'a> Scope<'a> {
 
     /// Whether an ordinal may be found.
     pub(super) fn keeps(&self, ordinal: u32) -> bool {
-        self.ordinals.as_ref().is_none_or(|ordinals| ordinals.contains(ordinal)) && ordinal < self.ordinals_end
+        self.ordinals.as_ref().is_none_or(|ordinals| ordinals.contains(ordinal))
+            && ordinal < self.ordinals_end
     }
 
     /// The positions that may be found of an ordinal, newest first.

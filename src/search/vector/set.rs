@@ -1,14 +1,15 @@
 //! A set as its readers see it: a stretch of positions, and the vectors of their events.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::checkpoint::SetLengths;
 use super::file::map;
-use super::format::{NORM_BYTES, NONE, ROW_BYTES, Row, Shape, count, u32_at};
+use super::format::{NONE, NORM_BYTES, ROW_BYTES, Row, Shape, count, u32_at};
 use super::gone::{Gone, GoneRows};
+use super::graph::Graph;
 use super::kernel::Kernel;
 use super::quantise::{Query, restored};
 use crate::error::Result;
@@ -36,6 +37,8 @@ pub(super) struct SetView {
     pub(super) gone: Option<Arc<Gone>>,
     /// The CRC-32C of the vectors, once no more of them come.
     pub(super) sealed: Option<u32>,
+    /// Its graph, once there is one.
+    pub(super) graph: Arc<OnceLock<Graph>>,
 }
 
 /// The last row of each ordinal: in memory of the set being filled, in a file of the others.
@@ -77,6 +80,7 @@ impl SetView {
             last: Last::File(file("last", lengths.last.unwrap_or_default())?),
             gone: None,
             sealed: Some(lengths.vectors.crc),
+            graph: Arc::default(),
             stem,
         };
         view.gone = gone.view(&view.rows, view.ordinals());

@@ -9,6 +9,7 @@ use super::file::{failed, remove_if_there};
 use super::filling::Filling;
 use super::format::{NONE, Shape, TextHash};
 use super::gone::{GoneRows, gone_path};
+use super::graph::Graphs;
 use super::options::VectorOptions;
 use super::quantise::Quantised;
 use super::reader::{Shared, VectorReader};
@@ -16,6 +17,7 @@ use super::set::{SetView, stem};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 use crate::search::positions::PositionSet;
+use crate::store::disk::Disk;
 
 /// The endings that a set's files have, followed by a number or not.
 const ENDINGS: [&str; 7] = ["vectors", "sketches", "texts", "rows", "last", "gone-", "graph"];
@@ -118,11 +120,14 @@ impl Vectors {
                 }
                 (None, Some(vector)) => {
                     let found = vector.len();
-                    let message = format!("add the vector of position {position}: it has {found} numbers, not {dimension}");
+                    let message = format!(
+                        "add the vector of position {position}: it has {found} numbers, not {dimension}"
+                    );
                     return Err(Error::internal(message));
                 }
                 (None, None) => {
-                    let message = format!("add position {position}: its text is not known and came without a vector");
+                    let message =
+                        format!("add position {position}: its text is not known and came without a vector");
                     return Err(Error::internal(message));
                 }
             };
@@ -143,7 +148,8 @@ impl Vectors {
             let mut sets = vectors.sealed.iter_mut().peekable();
             for position in positions.iter() {
                 while sets.next_if(|set| set.view.position_of(set.view.row_count()) <= position).is_some() {}
-                if let Some((set, row)) = sets.peek_mut().and_then(|set| Some((set.view.row_of(position)?, set))).map(|(row, set)| (set, row)) {
+                let sealed = sets.peek_mut().and_then(|set| Some((set.view.row_of(position)?, set)));
+                if let Some((row, set)) = sealed {
                     set.gone.insert(row);
                 } else if let Some(filling) = &mut vectors.filling
                     && let Some(row) = filling.row_of(position)
@@ -187,6 +193,11 @@ impl Vectors {
     /// What is flushed, pinned. Cheap.
     pub(crate) fn reader(&self) -> VectorReader {
         self.shared.reader()
+    }
+
+    /// What makes the graphs, on another thread.
+    pub(crate) fn graphs(&self) -> Graphs {
+        Graphs { shared: Arc::clone(&self.shared) }
     }
 
     /// Makes a change, unless one failed before.
@@ -259,7 +270,7 @@ impl Sealed {
     }
 
     /// Makes emptied rows durable and shows them; gives a file that nothing needs any more.
-    fn flush(&mut self, disk: &dyn crate::store::disk::Disk) -> Result<Option<PathBuf>> {
+    fn flush(&mut self, disk: &dyn Disk) -> Result<Option<PathBuf>> {
         let old = self.gone.flush(disk, &self.view.stem)?;
         if self.gone.file() != self.lengths.gone {
             self.lengths.gone = self.gone.file();
@@ -273,7 +284,9 @@ impl Sealed {
 fn same_model(checkpoint: &VectorCheckpoint, model: &str, dimension: usize) -> Result<()> {
     if checkpoint.format != FORMAT {
         let (found, known) = (checkpoint.format, FORMAT);
-        let message = format!("open the vectors: they have format {found}, this program reads {known}; rebuild the search index");
+        let message = format!(
+            "open the vectors: they have format {found}, this program reads {known}; rebuild the search index"
+        );
         return Err(Error::new(ErrorKind::Conflict, "other_format", message));
     }
     if checkpoint.model == model && checkpoint.dimension == dimension {

@@ -73,6 +73,11 @@ pub trait DiskFile: Send + Sync {
         let _ = (from, to);
         Ok(())
     }
+    /// Gets the bytes from `from` to `to` into memory, and none beside them: whoever then reads them where they are mapped
+    /// does not wait for the megabytes that a system reads ahead. Where the system cannot, nothing happens.
+    fn load(&self, from: u64, to: u64) {
+        let _ = (from, to);
+    }
     /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
     /// The file's present size as shared memory; later writes inside it show through.

@@ -75,6 +75,9 @@ impl Disk for RealDisk {
 
 struct RealFile(File);
 
+/// How much is loaded at once: 64 KiB.
+const LOADED_BYTES_MAX: usize = 64 << 10;
+
 /// How much is cleared at once where the file system cannot do it by itself: 1 MiB.
 const CLEARED_BYTES: usize = 1 << 20;
 
@@ -140,6 +143,16 @@ impl DiskFile for RealFile {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             released => Ok(released?),
         }
+    }
+
+    fn load(&self, from: u64, to: u64) {
+        use rustix::fs::{Advice, fadvise};
+        let mut loaded =
+            vec![0; usize::try_from(to.saturating_sub(from)).map_or(0, |len| len.min(LOADED_BYTES_MAX))];
+        // All of this is advice: what is not in memory then is read when it is needed.
+        let _ = fadvise(&self.0, 0, None, Advice::Random);
+        let _ = self.0.read_at(&mut loaded, from);
+        let _ = fadvise(&self.0, 0, None, Advice::Normal);
     }
 
     fn size(&self) -> io::Result<u64> {

@@ -5,20 +5,22 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use fst::{IntoStreamer, Streamer};
 
 use super::format::{
-    Header, ROWS_HEADER_BYTES, SECTIONS, Section, TYPE_BYTES, check_rows, rows_are_whole, time_at, u32_at,
+    HEADER_BYTES, Header, ROWS_HEADER_BYTES, SECTIONS, Section, TYPE_BYTES, check_rows, rows_are_whole,
+    time_at, u32_at,
 };
 use super::postings::{List, Malformed, Rank, Span, take_varint};
+use super::proof::Proof;
 use super::{EntityKey, NameKind, bloom, hashes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, Version};
 use crate::store::discard::Discards;
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, DiskFile};
 use crate::store::read::Order;
 
 /// An open index file, with its rows while the stretch is in row form.
@@ -31,16 +33,6 @@ pub(crate) struct IndexFile {
     proofs: [Proof; SECTIONS],
     rows_proof: Proof,
     streams: OnceLock<fst::Map<Bytes>>,
-}
-
-/// Whether a checksum was found right; asked once.
-#[derive(Default)]
-struct Proof(OnceLock<bool>);
-
-impl Proof {
-    fn holds(&self, check: impl FnOnce() -> bool) -> bool {
-        *self.0.get_or_init(check)
-    }
 }
 
 /// Where the list of a name lies: its offset in the postings and its length.
@@ -56,11 +48,16 @@ impl IndexFile {
     /// # Errors
     /// `Unavailable` when they cannot be opened, `Corrupt` when their headers are not what was written.
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self> {
-        let rows = match disk.open(&path.with_extension("rows"), false) {
+        let rows_path = path.with_extension("rows");
+        let rows = match disk.open(&rows_path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            _ => Some(map(disk, &path.with_extension("rows"))?),
+            opened => Some(map(&rows_path, opened, ROWS_HEADER_BYTES as u64)?.0),
         };
-        Self::new(path, map(disk, path)?, rows)
+        let (bytes, file) = map(path, disk.open(path, false), HEADER_BYTES as u64)?;
+        let opened = Self::new(path, bytes, rows)?;
+        let types = opened.place(Section::Types);
+        file.load(types.offset, types.offset + types.len);
+        Ok(opened)
     }
 
     fn new(path: &Path, bytes: Bytes, rows: Option<Bytes>) -> Result<Self> {
@@ -111,7 +108,7 @@ impl IndexFile {
 
     /// What is known of the sections and of the rows: whether each was found right.
     pub(super) fn proofs(&self) -> impl Iterator<Item = Option<bool>> {
-        self.proofs.iter().chain([&self.rows_proof]).map(|proof| proof.0.get().copied())
+        self.proofs.iter().chain([&self.rows_proof]).map(Proof::known)
     }
 
     /// The offset behind the last position's frame in its log file.
@@ -375,8 +372,17 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn map(disk: &dyn Disk, path: &Path) -> Result<Bytes> {
-    disk.open(path, false).and_then(|file| file.map()).map_err(|error| {
+/// Maps a file of which `first_used` bytes are about to be read.
+fn map(
+    path: &Path,
+    opened: io::Result<Arc<dyn DiskFile>>,
+    first_used: u64,
+) -> Result<(Bytes, Arc<dyn DiskFile>)> {
+    let mapped = opened.and_then(|file| {
+        file.load(0, first_used);
+        Ok((file.map()?, file))
+    });
+    mapped.map_err(|error| {
         let message = format!("open index file {}", path.display());
         Error::new(ErrorKind::Unavailable, "index_not_opened", message).caused_by(error)
     })
@@ -389,8 +395,6 @@ fn damaged(path: &Path, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::clock::{IdSource, SeededIds};
     use crate::event::{EntityId, Event, Filter, NamePattern};

@@ -3,6 +3,8 @@
 //! **Invariant:** an index is made from its events alone, byte for byte the same each time, so a file agrees with them,
 //! in every list and every count, exactly when making it anew gives the same bytes.
 
+use std::sync::OnceLock;
+
 use super::build::encode_state;
 use super::file::IndexFile;
 use super::format::{Section, rows_are_whole};
@@ -18,6 +20,21 @@ pub(crate) struct IndexDamage {
     pub offset: u64,
     /// What is wrong, as a sentence fragment.
     pub reason: String,
+}
+
+/// Whether a checksum was found right; asked once.
+#[derive(Default)]
+pub(super) struct Proof(OnceLock<bool>);
+
+impl Proof {
+    pub(super) fn holds(&self, check: impl FnOnce() -> bool) -> bool {
+        *self.0.get_or_init(check)
+    }
+
+    /// What was found, if it was asked.
+    pub(super) fn known(&self) -> Option<bool> {
+        self.0.get().copied()
+    }
 }
 
 impl IndexFile {

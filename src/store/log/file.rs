@@ -42,9 +42,7 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Takes an open file whose header was written before.
     pub(crate) fn new(name: String, file: Arc<dyn DiskFile>) -> Result<Self> {
-        let bytes = file.map().map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "map_failed", format!("map log file {name}")).caused_by(error)
-        })?;
+        let bytes = Self::map(&name, file.as_ref())?;
         let header = FileHeader::decode(&bytes).map_err(|reason| {
             Error::new(
                 ErrorKind::Corrupt,
@@ -55,6 +53,31 @@ impl LogFile {
             .with("offset", 0)
         })?;
         Ok(Self { name, header, file, bytes })
+    }
+
+    /// Takes an open file without a look at its header, which is still to be [proved](Self::proves_header): a file that was
+    /// not used for long would have to come from the disk for it.
+    pub(crate) fn on_trust(
+        name: String,
+        file: Arc<dyn DiskFile>,
+        first: Position,
+        id_key: u64,
+    ) -> Result<Self> {
+        let bytes = Self::map(&name, file.as_ref())?;
+        Ok(Self { header: FileHeader::presumed(first, id_key), name, file, bytes })
+    }
+
+    fn map(name: &str, file: &dyn DiskFile) -> Result<Bytes> {
+        file.map().map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "map_failed", format!("map log file {name}")).caused_by(error)
+        })
+    }
+
+    /// Whether the header is one of a log file of this branch that begins at this position.
+    pub(crate) fn proves_header(&self) -> bool {
+        FileHeader::decode(&self.bytes).is_ok_and(|found| {
+            (found.first_position, found.id_key) == (self.header.first_position, self.header.id_key)
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -143,6 +166,14 @@ impl LogFile {
     pub(crate) fn end_of(&self, offset: u32) -> Option<u64> {
         let (_, frame, start) = self.record(offset)?;
         Some(start as u64 + u64::from(frame.len))
+    }
+
+    /// Of the whole frame that holds the record at `offset`: the offset behind it, its last position, and when it was
+    /// committed. `None` when there is none.
+    pub(crate) fn frame_end(&self, offset: u32) -> Option<(u64, Position, Timestamp)> {
+        let (_, frame, start) = self.record(offset)?;
+        let is_whole = frame.proves(self.bytes.get(start..)?);
+        is_whole.then_some((start as u64 + u64::from(frame.len), frame.last_position(), frame.recorded_at))
     }
 
     /// The first position and the attributes of the frame that holds the record at `offset`.

@@ -92,6 +92,12 @@ pub(crate) struct FileHeader {
 }
 
 impl FileHeader {
+    /// What the header of a log file says as far as it is known without a look at it.
+    pub(crate) fn presumed(first_position: Position, id_key: u64) -> Self {
+        let synced_through = first_position.previous();
+        Self { first_position, synced_through, id_key, last_recorded_at: Timestamp::MIN }
+    }
+
     pub(crate) fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = [0; FILE_HEADER_BYTES];
         put(&mut bytes, 0, &MAGIC);

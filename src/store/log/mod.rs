@@ -18,5 +18,7 @@ pub(crate) use file::{Attrs, LogFile};
 pub(crate) use format::{FILE_HEADER_BYTES, FileHeader, FrameHeader};
 pub(crate) use frame::{FrameBuilder, FrameStamp, RecordParts, record_bytes};
 pub(crate) use record::Record;
-pub(crate) use recovery::{Boundary, Break, Checks, damage_error, judge, records, walk};
+pub(crate) use recovery::{
+    Boundary, Break, Checks, LOOK_AT_OPEN_BYTES, damage_error, judge, judge_within, records, walk,
+};
 pub(crate) use writer::{LogEnd, create, file_name, grow, log_dir};

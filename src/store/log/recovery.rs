@@ -10,6 +10,10 @@ use crate::event::{Position, Timestamp};
 /// for in all of the file.
 const LOOK_BEHIND_END_BYTES: usize = 8 << 20;
 
+/// How far behind the end of the log an open looks for anything but zeros, when the rest is looked at before
+/// the first append: 256 KiB.
+pub(crate) const LOOK_AT_OPEN_BYTES: usize = 256 << 10;
+
 /// A place between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Boundary {
@@ -104,8 +108,19 @@ pub(crate) fn judge(
     reason: Option<&'static str>,
     synced_through: Position,
 ) -> Option<Break> {
+    judge_within(log, at, reason, synced_through, LOOK_BEHIND_END_BYTES)
+}
+
+/// The same, but only so many bytes behind an apparent end are looked at, and 8 MiB at most.
+pub(crate) fn judge_within(
+    log: &LogFile,
+    at: Boundary,
+    reason: Option<&'static str>,
+    synced_through: Position,
+    bytes_max: usize,
+) -> Option<Break> {
     let window = log.bytes().get(at.offset..).unwrap_or_default();
-    let window = window.get(..LOOK_BEHIND_END_BYTES).unwrap_or(window);
+    let window = window.get(..bytes_max.min(LOOK_BEHIND_END_BYTES)).unwrap_or(window);
     let is_silent = reason.is_none() && is_zero(window);
     let end = if is_silent { at.offset } else { log.bytes().len() };
     let resume = later_frame(log, at, end);

@@ -105,14 +105,14 @@ impl<'a> Reader<'a> {
 }
 
 fn may_match(filter: &Filter, record: &Record) -> bool {
-    let names = |pattern: &Option<NamePattern>, name: Option<&str>| match (pattern, name) {
-        (Some(pattern), Some(name)) => pattern.matches(name),
+    let names = |pattern: &Option<NamePattern>, name: Option<&[u8]>| match (pattern, name) {
+        (Some(pattern), Some(name)) => pattern.matches_bytes(name),
         _ => true,
     };
     let timestamp = record.timestamp();
     filter.since.is_none_or(|since| timestamp >= since)
         && filter.until.is_none_or(|until| timestamp < until)
         && filter.as_of.is_none_or(|as_of| timestamp <= as_of)
-        && names(&filter.event_type, record.event_type())
-        && names(&filter.entity_id, record.entity_id())
+        && names(&filter.event_type, record.event_type_bytes())
+        && names(&filter.entity_id, record.entity_id_bytes())
 }

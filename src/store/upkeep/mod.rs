@@ -175,6 +175,8 @@ impl Branch {
     /// # Errors
     /// `Closed` when the branch was closed meanwhile.
     pub(in crate::store) fn take_turn(&self) -> Result<MutexGuard<'_, Damaged>> {
+        // What a log file that is about to be full holds was proved before anything is made from it.
+        self.background.wait_until_proved();
         let turn = self.upkeep_turn.lock();
         self.check_open()?;
         Ok(turn)

@@ -33,6 +33,9 @@ use crate::event::{Position, Version};
 /// What to do about a damaged file that is derived from others.
 const REBUILD: &str = "no event is lost: `allsource verify --repair` builds it anew";
 
+/// What the names of the files of search indexes begin with.
+const SEARCH_FILES: &str = "search/";
+
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -78,7 +81,9 @@ impl Damage {
     #[must_use]
     pub fn is_derived(&self) -> bool {
         let ending = Path::new(&self.file).extension();
-        ending.is_some_and(|ending| ["index", "rows", "states"].iter().any(|derived| ending == *derived))
+        self.file.starts_with(SEARCH_FILES)
+            || ending
+                .is_some_and(|ending| ["index", "rows", "states"].iter().any(|derived| ending == *derived))
     }
 
     /// Whether positions are known to be lost.

@@ -30,7 +30,20 @@ pub(super) fn named(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
         };
         steps.push(PlanStep::new("query_events", json!({"where": [condition], "limit": 20}), why));
     }
+    steps.extend(search(facts, question));
     steps
+}
+
+/// What speaks of it in other words, where events hold texts.
+fn search(facts: &Facts<'_>, question: &Question) -> Option<PlanStep> {
+    let is_told = question.is_free && !question.asks_most && !question.text.is_empty();
+    facts.field(Role::Text).filter(|_| is_told)?;
+    let arguments = json!({"semantic_query": question.text, "limit": 10});
+    Some(PlanStep::new(
+        "hybrid_search",
+        arguments,
+        "what speaks of it, in whatever words; add keywords for names and ids",
+    ))
 }
 
 /// The entity that was spoken of: its state, now or then.
@@ -82,7 +95,7 @@ pub(super) fn within(step: PlanStep, question: &Question) -> PlanStep {
         let has_time = ["since", "until", "as_of", "event_ids", "entity_id"]
             .iter()
             .any(|name| arguments.contains_key(*name));
-        if has_time || !["query_events", "quick_stats", "sample_events"].contains(&tool) {
+        if has_time || !["query_events", "quick_stats", "sample_events", "hybrid_search"].contains(&tool) {
             return false;
         }
         arguments.insert("since".to_owned(), Value::from(when.since.to_string()));

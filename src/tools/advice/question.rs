@@ -146,6 +146,8 @@ const EMPTY_WORDS: [&str; 36] = [
 #[expect(clippy::struct_excessive_bools, reason = "words may say any of these, independently")]
 pub(crate) struct Question {
     pub(crate) use_case: UseCase,
+    /// What was said in plain words, as far as it is looked for.
+    pub(crate) text: String,
     /// It was not given by its name.
     pub(crate) is_free: bool,
     /// It is about modelling or writing events, not about reading them.
@@ -164,6 +166,8 @@ pub(crate) struct Question {
     pub(crate) fields: Vec<(usize, String)>,
 }
 
+/// The most characters of a question that are searched for by meaning.
+const TEXT_CHARS_MAX: usize = 200;
 /// The most types and the most fields that are taken from the words.
 const NAMED_MAX: usize = 2;
 
@@ -190,8 +194,10 @@ impl Question {
             .collect();
         let (types, fields) = names_in(&telling, profile);
         let text = format!("{use_case} {context}");
+        let said = if named.is_some() { context } else { text.as_str() };
         Self {
             use_case: named.unwrap_or(best.0),
+            text: said.trim().chars().take(TEXT_CHARS_MAX).collect(),
             is_free: named.is_none(),
             is_design: score(&DESIGN) > 0,
             asks_most: score(&MOST) > 0,

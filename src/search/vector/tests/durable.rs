@@ -75,8 +75,7 @@ fn another_model_is_refused_by_both_names() {
     let world = World::new(100);
     let checkpoint = add(&mut world.open(None), &clustered(1, 5));
     for (model, dimension) in [("other-model", DIMENSION), (MODEL, DIMENSION + 1)] {
-        let opened =
-            Vectors::open(world.options.clone(), world.dir(), model, dimension, Some(&checkpoint));
+        let opened = Vectors::open(world.options.clone(), world.dir(), model, dimension, Some(&checkpoint));
         let error = opened.err().unwrap();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "other_model"));
         assert!(error.message().contains(MODEL) && error.message().contains(model), "{error}");
@@ -91,8 +90,7 @@ fn a_missing_file_is_damage() {
     for file in files.iter().filter(|file| !file.ends_with("texts")) {
         let elsewhere = file.with_extension("kept");
         world.options.disk.rename(file, &elsewhere).unwrap();
-        let opened =
-            Vectors::open(world.options.clone(), world.dir(), MODEL, DIMENSION, Some(&checkpoint));
+        let opened = Vectors::open(world.options.clone(), world.dir(), MODEL, DIMENSION, Some(&checkpoint));
         let sealed_texts = file.ends_with("000001-00000000000000000001.texts");
         match opened {
             Err(error) => assert_eq!((error.kind(), error.code()), (ErrorKind::Corrupt, "vectors_damaged")),

@@ -1,5 +1,7 @@
 //! What the vectors promise, at small sizes.
 
+mod damage;
 mod durable;
 mod fixture;
+mod graphs;
 mod nearest;

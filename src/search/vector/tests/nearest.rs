@@ -3,9 +3,9 @@
 use super::fixture::{DIMENSION, World, add, clustered, mean_recall, position, text};
 use crate::event::Position;
 use crate::search::positions::PositionSet;
+use crate::search::vector::VectorPath;
 use crate::search::vector::kernel::{BLOCK, Kernel};
 use crate::search::vector::quantise::{Quantised, Query};
-use crate::search::vector::VectorPath;
 
 fn check(world: &World, count: usize, allowed: Option<&PositionSet>) {
     let vectors = clustered(1, count);
@@ -41,8 +41,7 @@ fn a_filter_that_leaves_one_event_finds_that_one() {
     add(&mut vectors, &clustered(1, 200));
     for number in [1, 50, 51, 77, 200] {
         let allowed = PositionSet::from_iter([position(number)]);
-        let found =
-            vectors.reader().nearest(&clustered(2, 1)[0], Some(&allowed), None, 10, VectorPath::Auto);
+        let found = vectors.reader().nearest(&clustered(2, 1)[0], Some(&allowed), None, 10, VectorPath::Auto);
         assert_eq!(found.hits.iter().map(|hit| hit.position).collect::<Vec<_>>(), [position(number)]);
     }
 }
@@ -142,8 +141,8 @@ fn emptied_events_are_not_found_and_leave_no_hole() {
 
 #[test]
 fn every_form_of_a_loop_gives_the_same_numbers() {
-    for dimension in [1, 15, 64, 100, 256, 384, 1_000] {
-        let made: Vec<Vec<f32>> = clustered(3, 20 * BLOCK * dimension.div_ceil(DIMENSION))
+    for dimension in [1_usize, 15, 64, 100, 256, 384, 1_000] {
+        let made: Vec<Vec<f32>> = clustered(3, BLOCK * dimension.div_ceil(DIMENSION))
             .chunks(dimension.div_ceil(DIMENSION))
             .map(|parts| parts.concat()[..dimension].to_vec())
             .take(BLOCK)

@@ -1,5 +1,11 @@
 //! The index as a whole.
 
+mod durable;
+mod found;
+mod narrowed;
+mod scored;
+mod syntax;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +13,7 @@ use super::*;
 use crate::event::{EntityId, Event, EventId, EventType, Json, Position, Text, Timestamp, Version};
 use crate::store::disk::{Disk, RealDisk};
 
+/// An event whose timestamp is its position in ms.
 pub(super) fn event(position: u64, entity: &str, kind: &str, payload: &str) -> Event {
     Event {
         position: Position::new(position),
@@ -22,35 +29,43 @@ pub(super) fn event(position: u64, entity: &str, kind: &str, payload: &str) -> E
     }
 }
 
-pub(super) fn disk() -> Arc<dyn Disk> {
+fn disk() -> Arc<dyn Disk> {
     Arc::new(RealDisk)
 }
 
-pub(super) fn open(dir: &Path) -> KeywordIndex {
+fn open(dir: &Path) -> KeywordIndex {
     KeywordIndex::open(&disk(), dir).expect("an index")
 }
 
+fn query(keywords: &str) -> KeywordQuery {
+    KeywordQuery::parse(keywords).expect("keywords")
+}
+
+/// The positions of the hits, the best first.
 #[track_caller]
-pub(super) fn found(reader: &KeywordReader, keywords: &str) -> Vec<u64> {
-    let query = KeywordQuery::parse(keywords).expect("keywords");
-    let hits = reader.search(&query, &Narrow::default(), 100).expect("a search");
+fn found(reader: &KeywordReader, keywords: &str) -> Vec<u64> {
+    let hits = reader.search(&query(keywords), &Narrow::default(), 100).expect("a search");
     hits.iter().map(|hit| hit.position.get()).collect()
 }
 
-#[test]
-fn what_is_committed_is_found_and_found_again_after_reopening() {
+/// An index over these events, in commits of `each`.
+fn indexed(events: &[Event], each: usize) -> (tempfile::TempDir, KeywordReader) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut index = open(dir.path());
-    assert_eq!(index.payload(), None);
-    index.add(&event(1, "user-123", "order.placed", r#"{"note":"Payments were failing"}"#)).expect("added");
-    assert_eq!(found(&index.reader().expect("a reader"), "payment"), [0; 0]);
-    let reader = index.commit("{\"through\":1}").expect("a commit");
-    assert_eq!(found(&reader, "payment fail"), [1]);
-    index.add(&event(2, "user-124", "order.placed", r#"{"note":"payment"}"#)).expect("added");
-    assert_eq!(found(&reader, "payment"), [1]);
+    for chunk in events.chunks(each) {
+        for event in chunk {
+            index.add(event).expect("added");
+        }
+        index.commit("{}").expect("a commit");
+    }
+    let reader = index.reader().expect("a reader");
     index.close().expect("closed");
+    (dir, reader)
+}
 
-    let index = open(dir.path());
-    assert_eq!(index.payload().as_deref(), Some("{\"through\":1}"));
-    assert_eq!(found(&index.reader().expect("a reader"), "payment"), [1]);
+/// An index over events with these payloads, at positions 1, 2, 3 …
+fn over(payloads: &[&str]) -> (tempfile::TempDir, KeywordReader) {
+    let events: Vec<Event> =
+        (1..).zip(payloads).map(|(position, payload)| event(position, "e", "t", payload)).collect();
+    indexed(&events, 2)
 }
