@@ -82,6 +82,7 @@ fn lines(dir: &Path, name: &str) -> impl Iterator<Item = String> {
         let file = File::open(dir.join(format!("{name}.gz")))?;
         Ok::<_, std::io::Error>(Box::new(GzDecoder::new(file)))
     });
-    let reader = reader.unwrap_or_else(|error| panic!("failed to open {name} or {name}.gz in {}: {error}", dir.display()));
+    let reader = reader
+        .unwrap_or_else(|error| panic!("failed to open {name} or {name}.gz in {}: {error}", dir.display()));
     BufReader::new(reader).lines().map(|line| line.expect("text")).filter(|line| !line.trim().is_empty())
 }

@@ -76,7 +76,8 @@ impl Indexed {
     /// Writes a text as keywords: without signs that would be syntax, and with as many words as a search takes.
     pub fn asked<'t>(&self, text: &'t str) -> Asked<'t> {
         let pieces = text.split(|c: char| c.is_whitespace() || "\"()[]{}*+:".contains(c));
-        let is_word = |word: &&str| word.contains(char::is_alphanumeric) && !["AND", "OR", "NOT"].contains(word);
+        let is_word =
+            |word: &&str| word.contains(char::is_alphanumeric) && !["AND", "OR", "NOT"].contains(word);
         let words: Vec<&str> = pieces.filter(is_word).map(|word| word.trim_start_matches('-')).collect();
         let mut taken = words.len();
         loop {

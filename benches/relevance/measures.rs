@@ -44,7 +44,10 @@ impl Measures {
 }
 
 fn gain(relevance: impl Iterator<Item = u32>) -> f64 {
-    (2_u32..).zip(relevance.take(10)).map(|(discount, gain)| f64::from(gain) / f64::from(discount).log2()).sum()
+    (2_u32..)
+        .zip(relevance.take(10))
+        .map(|(discount, gain)| f64::from(gain) / f64::from(discount).log2())
+        .sum()
 }
 
 /// Compares with a case computed by hand.
