@@ -13,7 +13,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("keywords", Kind::Text, "Words, \"phrases\", ids, pre*, path:value, AND NOT"),
     Argument::optional("semantic_query", Kind::Text, "What it is about, in plain words"),
     Argument::optional("fusion", Kind::Choice(&["convex", "rrf"]), "How the two become one ranking"),
-    Argument::optional("meaning_weight", Kind::Share, "With both: what meaning counts; 0.5"),
+    Argument::optional("meaning_weight", Kind::Share, "With both: what meaning counts; 0.35"),
 ];
 
 /// The tool.

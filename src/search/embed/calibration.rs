@@ -77,10 +77,11 @@ impl Calibration {
         cosine >= self.centre
     }
 
-    /// The cosine of what has nothing to do with each other: it counts 0 where scores are combined.
+    /// The cosine that counts 0 where scores are combined: that of a score of a tenth, 0.197 for the built-in model. What a
+    /// collection has no relation to lies below it, and so should not outweigh a word.
     #[must_use]
     pub fn background(&self) -> f32 {
-        0.0
+        self.cosine(BACKGROUND_SCORE)
     }
 
     /// The cosine from which on an event is close.
@@ -90,6 +91,8 @@ impl Calibration {
     }
 }
 
+/// The score of what counts 0 where scores are combined: 0.1.
+const BACKGROUND_SCORE: f32 = 0.1;
 /// The narrowest width: 0.001. A model to which all texts are the same has no deviation to divide by.
 const WIDTH_MIN: f32 = 0.001;
 /// How far the centre is above the mean cosine of unrelated texts: 3.3 of their standard deviations.
@@ -140,6 +143,13 @@ mod tests {
             assert!((back - cosine).abs() < 1e-3, "{cosine} {back}");
         }
         assert!(Calibration::BUILT_IN.cosine(0.0) >= -1.0 && Calibration::BUILT_IN.cosine(1.0) <= 1.0);
+    }
+
+    #[test]
+    fn what_counts_nothing_scores_a_tenth() {
+        let calibration = Calibration::BUILT_IN;
+        assert!((calibration.score(calibration.background()) - 0.1).abs() < 1e-4);
+        assert!((calibration.background() - 0.197).abs() < 1e-3, "{}", calibration.background());
     }
 
     #[test]

@@ -271,10 +271,13 @@ impl Planner<'_> {
         Term::from_field_text(self.fields.body, term)
     }
 
-    /// The most that these terms can add to a score.
+    /// The most that these terms can add to a score: nothing when no event has one of them. (To BM25 a word that stands nowhere
+    /// is the rarest of all; a misspelt one would halve what the others count.)
     fn max_score(&self, terms: &[Term]) -> Result<f32> {
-        if self.searcher.segment_readers().is_empty() {
-            return Ok(0.0);
+        for term in terms {
+            if self.searcher.doc_freq(term).map_err(search_failed)? == 0 {
+                return Ok(0.0);
+            }
         }
         let weight = Bm25Weight::for_terms(self.searcher, terms).map_err(search_failed)?;
         Ok(weight.max_score())
