@@ -27,6 +27,8 @@ pub(crate) struct Sought {
     pub threshold: f32,
     /// How words and meaning become one ranking.
     pub fusion: Fusion,
+    /// How many events are wanted whole.
+    pub limit: usize,
 }
 
 /// An event that was found.
@@ -43,8 +45,10 @@ pub(crate) struct Hit {
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct FoundRanked {
-    /// The best first, at most 200.
+    /// The best first.
     pub hits: Vec<Hit>,
+    /// The events that come behind them, of 200 in all.
+    pub behind: Vec<Position>,
     /// How many events match the words and the filter, where only those were asked for and an index knows it.
     pub matched: Option<u64>,
     /// Ranked events that were left out because they lie below the threshold; the nearest of them.
@@ -150,7 +154,7 @@ impl Engine {
             _ => None,
         };
         self.read(&ranking.hits, sought, view, &mut found)?;
-        if decides_late && ranking.is_cut && found.hits.len() < RANKED_MAX {
+        if decides_late && ranking.is_cut && found.hits.len() + found.behind.len() < RANKED_MAX {
             found.complete = false;
         }
         Ok(found)
@@ -179,11 +183,12 @@ impl Engine {
         };
         let ranked = published.reader.score_of(positions, &wanted)?;
         let mut found = FoundRanked { complete: true, is_close: true, ..FoundRanked::default() };
-        for ranked in ranked {
+        for ranked in ranked.iter().copied().take(sought.limit) {
             if let Some(event) = view.snapshot.event(ranked.position)? {
                 found.hits.push(Hit { event, ranked, score: self.score(&ranked, sought) });
             }
         }
+        found.behind = positions.iter().skip(sought.limit).copied().collect();
         Ok(found)
     }
 
@@ -191,8 +196,10 @@ impl Engine {
     fn read(&self, ranked: &[Ranked], sought: &Sought, view: &View, found: &mut FoundRanked) -> Result<()> {
         let by_meaning_alone = sought.keywords.is_none();
         let close = self.calibration().map_or(1.0, |calibration| calibration.threshold());
+        // What the indexes have decided need not be read to be named.
+        let is_decided = view.filter.conditions.is_empty();
         for ranked in ranked {
-            if found.hits.len() >= RANKED_MAX {
+            if found.hits.len() + found.behind.len() >= RANKED_MAX {
                 break;
             }
             if sought.like == Some(ranked.position) {
@@ -203,9 +210,18 @@ impl Engine {
             if is_too_far && found.nearest.is_some() {
                 break;
             }
+            let is_wanted = found.hits.len() < sought.limit;
+            if !is_wanted && is_decided && !is_too_far {
+                found.behind.push(ranked.position);
+                continue;
+            }
             let Some(event) = view.snapshot.event(ranked.position)? else { continue };
             found.examined += 1;
             if !view.filter.matches(&event) {
+                continue;
+            }
+            if !is_wanted && !is_too_far {
+                found.behind.push(ranked.position);
                 continue;
             }
             let hit = Hit { event, ranked: *ranked, score };

@@ -54,6 +54,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let ground = call.ground()?;
     let vector = meaning.map(|text| call.engine.meaning_of(text, &ground.published)).transpose()?;
     let words = query.clone().or_else(|| meaning.and_then(KeywordQuery::of_words));
-    let sought = Sought { keywords: query, meaning: vector, like: None, threshold: 0.0, fusion };
+    let sought =
+        Sought { keywords: query, meaning: vector, like: None, threshold: 0.0, fusion, limit: call.limit() };
     call.search(&ground, &sought, words.as_ref())
 }

@@ -133,7 +133,7 @@ impl Call<'_> {
         words: Option<&KeywordQuery>,
     ) -> Result<()> {
         let limit = self.limit();
-        let shown: Vec<&Hit> = found.hits.iter().take(limit).collect();
+        let shown = &found.hits;
         if shown.is_empty() {
             return Ok(());
         }
@@ -144,13 +144,18 @@ impl Call<'_> {
             Rows { columns: None, name: "hits", items, paging: None }
         } else {
             reply.untrusted.push("/table");
-            concise(reply, &shown, &style, words)
+            concise(reply, shown, &style, words)
         };
-        let positions: Vec<Position> = found.hits.iter().map(|hit| hit.event.position).collect();
-        let carried = positions.len().min(limit + limit.max(CARRIED_MAX));
-        let cursor = self.cursor_for(&view.snapshot, true);
-        let places = positions.into_iter().take(carried).collect();
-        rows.paging = Some(Paging { cursor, places, next: None, is_ranked: true });
+        let carried = limit.max(CARRIED_MAX);
+        let places =
+            shown.iter().map(|hit| hit.event.position).chain(found.behind.iter().copied().take(carried));
+        let paging = Paging {
+            cursor: self.cursor_for(&view.snapshot, true),
+            places: places.collect(),
+            next: None,
+            is_ranked: true,
+        };
+        rows.paging = Some(paging);
         reply.rows = Some(rows);
         Ok(())
     }
@@ -214,7 +219,7 @@ pub(super) fn fusion(call: &Call<'_>) -> Result<Fusion> {
     }
 }
 
-fn concise(reply: &mut Reply, shown: &[&Hit], style: &RowStyle, words: Option<&KeywordQuery>) -> Rows {
+fn concise(reply: &mut Reply, shown: &[Hit], style: &RowStyle, words: Option<&KeywordQuery>) -> Rows {
     let events: Vec<Event> = shown.iter().map(|hit| hit.event.clone()).collect();
     let Table { mut columns, mut rows, constant, hidden: _ } = table(&events, style);
     columns.extend(["score".to_owned(), "snippet".to_owned()]);

@@ -66,6 +66,13 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             return Err(Error::invalid("missing_argument", message).with("argument", "query"));
         }
     };
-    let sought = Sought { keywords: None, meaning: Some(vector), like, threshold, fusion: Fusion::default() };
+    let sought = Sought {
+        keywords: None,
+        meaning: Some(vector),
+        like,
+        threshold,
+        fusion: Fusion::default(),
+        limit: call.limit(),
+    };
     call.search(&ground, &sought, words.as_ref())
 }
