@@ -164,7 +164,8 @@ impl What<'_> {
         match self {
             Self::Term(wanted) => (*wanted == term).then_some(0),
             Self::Prefix(prefix) => {
-                (term.starts_with(&prefix.beginning) || prefix.stem.as_deref() == Some(term)).then_some(0)
+                let is_stem = prefix.leading.is_empty() && prefix.stem.as_deref() == Some(term);
+                (is_stem || term.starts_with(&prefix.beginning)).then_some(0)
             }
             Self::Phrase(tokens) => tokens.iter().position(|token| token.term == term),
             Self::Any => Some(0),

@@ -6,10 +6,12 @@ use tantivy::columnar::Column;
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
+use tantivy::schema::Field;
 use tantivy::{BitSet, DocId, Score, SegmentReader, TantivyError};
 
+use super::narrow::documents_named;
 use super::schema::POSITION;
-use crate::event::Position;
+use crate::event::{NamePattern, Position};
 use crate::search::positions::PositionSet;
 
 /// The positions of the documents of one segment, the newest first.
@@ -62,6 +64,42 @@ impl Places {
     }
 }
 
+/// Finds events by their types or entity ids.
+#[derive(Clone, Debug)]
+pub(super) struct OfNames {
+    /// Which names are meant.
+    pub(super) pattern: NamePattern,
+    /// Where they stand.
+    pub(super) field: Field,
+}
+
+impl Query for OfNames {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for OfNames {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        Ok(scorer_of(documents_named(&self.pattern, segment, self.field)?, boost))
+    }
+
+    fn explain(&self, _: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
+        Err(unexplained(document))
+    }
+}
+
+fn scorer_of(documents: BitSet, boost: Score) -> Box<dyn Scorer> {
+    if documents.len() == 0 {
+        return Box::new(EmptyScorer);
+    }
+    Box::new(ConstScorer::new(BitSetDocSet::from(documents), boost))
+}
+
+fn unexplained(document: DocId) -> TantivyError {
+    TantivyError::InvalidArgument(format!("document {document} was filtered, not scored"))
+}
+
 /// Finds events by their positions.
 #[derive(Clone)]
 pub(super) struct OfPositions(PositionSet);
@@ -88,17 +126,14 @@ impl Query for OfPositions {
 impl Weight for OfPositions {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let found = Places::of(segment)?.find_all(&self.0);
-        if found.is_empty() {
-            return Ok(Box::new(EmptyScorer));
-        }
         let mut documents = BitSet::with_max_value(segment.max_doc());
-        found.into_iter().for_each(|document| {
+        for document in found {
             documents.insert(document);
-        });
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(documents), boost)))
+        }
+        Ok(scorer_of(documents, boost))
     }
 
     fn explain(&self, _: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
-        Err(TantivyError::InvalidArgument(format!("document {document} has a position and no score")))
+        Err(unexplained(document))
     }
 }

@@ -1,13 +1,13 @@
 //! Which events a search is about.
 
 use tantivy::columnar::Column;
-use tantivy::postings::SegmentPostings;
+use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, SegmentReader, TERMINATED};
 
 use super::lookup::Places;
 use super::schema::{Fields, TIMESTAMP};
-use super::terms::{following, term_infos};
+use super::terms::each_beginning;
 use crate::event::{Filter, NamePattern, Position, Timestamp};
 
 /// What an event must be for a search to find it; nothing said means any.
@@ -50,10 +50,10 @@ impl<'s> Left<'s> {
             [(&narrow.entity_id, fields.entity_id), (&narrow.event_type, fields.event_type)]
         {
             let Some(pattern) = pattern else { continue };
-            let named = documents_named(pattern, segment, field)?;
+            let meant = documents_named(pattern, segment, field)?;
             match &mut names {
-                None => names = Some(named),
-                Some(names) => names.intersect_update(&(&named).into()),
+                None => names = Some(meant),
+                Some(names) => names.intersect_update(&(&meant).into()),
             }
         }
         let times = match narrow.times() {
@@ -124,21 +124,32 @@ impl Narrow {
     }
 }
 
-fn documents_named(pattern: &NamePattern, segment: &SegmentReader, field: Field) -> tantivy::Result<BitSet> {
+/// The documents of a segment whose type or entity id is meant.
+pub(super) fn documents_named(
+    pattern: &NamePattern,
+    segment: &SegmentReader,
+    field: Field,
+) -> tantivy::Result<BitSet> {
     let mut documents = BitSet::with_max_value(segment.max_doc());
     let index = segment.inverted_index(field)?;
-    let (from, to) = match pattern {
-        NamePattern::Exact(name) => (name.clone().into_bytes(), None),
-        NamePattern::Prefix(prefix) => (prefix.clone().into_bytes(), Some(following(prefix.as_bytes()))),
-    };
-    term_infos(&index, &from, to, &mut |_, info| {
-        let mut postings: SegmentPostings =
-            index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+    let mut add = |info: &TermInfo| -> tantivy::Result<()> {
+        let mut postings = index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
         while postings.doc() != TERMINATED {
             documents.insert(postings.doc());
             postings.advance();
         }
-        Ok(true)
-    })?;
+        Ok(())
+    };
+    match pattern {
+        NamePattern::Exact(name) => {
+            if let Some(info) = index.terms().get(name.as_bytes())? {
+                add(&info)?;
+            }
+        }
+        NamePattern::Prefix(prefix) => each_beginning(&index, prefix.as_bytes(), &mut |_, info| {
+            add(info)?;
+            Ok(true)
+        })?,
+    }
     Ok(documents)
 }

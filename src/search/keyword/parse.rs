@@ -178,13 +178,14 @@ impl<'t> Parser<'t> {
         match self.rest().chars().next() {
             Some('(') => self.parentheses(field).map(Some),
             Some('"') => {
-                let tokens = Text::of(self.quoted()?, &mut self.words).into_phrase();
+                let quoted = self.quoted()?;
+                let tokens = Text::of(quoted, &mut self.words).into_phrase();
                 if tokens.is_empty() {
                     return Ok(None);
                 }
                 Ok(Some(match field {
                     None => Clause::Phrase(tokens),
-                    Some(path) => self.in_field(path, FieldValue::Phrase(tokens), ""),
+                    Some(path) => self.in_field(path, FieldValue::Phrase(tokens), quoted, ""),
                 }))
             }
             _ => self.word(field),
@@ -234,12 +235,9 @@ impl<'t> Parser<'t> {
             self.at = start + (word.len() - value.len());
             return self.field(start, path, value);
         }
-        let value = match self.value(word) {
-            Some(value) => value,
-            None => return Ok(None),
-        };
+        let Some(value) = self.value(word) else { return Ok(None) };
         Ok(match (field, value) {
-            (Some(path), value) => Some(self.in_field(path, value, word)),
+            (Some(path), value) => Some(self.in_field(path, value, word, word)),
             (None, FieldValue::Text(text)) => Some(Clause::Text(text)),
             (None, FieldValue::Prefix(prefix)) => Some(Clause::Prefix(prefix)),
             (None, _) => None,
@@ -251,12 +249,13 @@ impl<'t> Parser<'t> {
         let path = without_brackets(path);
         match value.chars().next() {
             Some('"') => {
-                let tokens = Text::of(self.quoted()?, &mut self.words).into_phrase();
+                let quoted = self.quoted()?;
+                let tokens = Text::of(quoted, &mut self.words).into_phrase();
                 if tokens.is_empty() {
                     return Ok(None);
                 }
                 let written = self.text.get(start..self.at).unwrap_or_default();
-                Ok(Some(self.in_field(&path, FieldValue::Phrase(tokens), written)))
+                Ok(Some(self.in_field(&path, FieldValue::Phrase(tokens), quoted, written)))
             }
             Some('(') => self.parentheses(Some(&path)).map(Some),
             Some('<' | '>') => {
@@ -268,14 +267,15 @@ impl<'t> Parser<'t> {
             _ => {
                 self.at += value.len();
                 let written = self.text.get(start..self.at).unwrap_or_default();
-                Ok(self.value(value).map(|value| self.in_field(&path, value, written)))
+                Ok(self.value(value).map(|parsed| self.in_field(&path, parsed, value, written)))
             }
         }
     }
 
-    fn in_field(&mut self, path: &str, value: FieldValue, written: &str) -> Clause {
+    fn in_field(&mut self, path: &str, value: FieldValue, raw: &str, written: &str) -> Clause {
         let as_text = Text::of(written, &mut self.words);
-        Clause::Field(FieldClause { path: path.to_owned(), value, as_text })
+        let raw = if matches!(value, FieldValue::Prefix(_)) { raw.trim_end_matches('*') } else { raw };
+        Clause::Field(FieldClause { path: path.to_owned(), value, raw: raw.to_owned(), as_text })
     }
 
     /// What a word asks for.
@@ -290,9 +290,7 @@ impl<'t> Parser<'t> {
             if beginning.is_empty() {
                 return None;
             }
-            let mut text = Text::of(beginning, &mut self.words);
-            let stem = if text.tokens.len() == 1 { text.tokens.pop().map(|token| token.term) } else { None };
-            return Some(FieldValue::Prefix(Prefix { beginning: self.words.folded(beginning), stem }));
+            return Some(FieldValue::Prefix(Prefix::of(beginning, &mut self.words)));
         }
         let text = Text::of(word, &mut self.words);
         (!text.tokens.is_empty()).then_some(FieldValue::Text(text))

@@ -10,15 +10,17 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE, ending_so, path_of, term_at};
+use super::lookup::OfNames;
 use super::query::{
     Clause, FIELD_PATHS_MAX, FieldClause, FieldValue, Group, KeywordQuery, PREFIX_TERMS_MAX, Prefix, Text,
     Token,
 };
 use super::schema::Fields;
-use super::terms::{following, term_infos};
+use super::terms::each_beginning;
+use super::words::Words;
 use super::writer::failed;
 use crate::error::{Error, Result};
-use crate::event::quote;
+use crate::event::{NamePattern, quote};
 
 /// What a match of `abc*` counts: as much as a middling word, whatever it matched.
 const PREFIX_SCORE: f32 = 1.0;
@@ -98,7 +100,7 @@ impl Planner<'_> {
             }
             Clause::Text(text) => self.text(&text.tokens, required),
             Clause::Phrase(tokens) => self.phrase(tokens),
-            Clause::Prefix(prefix) => self.prefix(prefix, None),
+            Clause::Prefix(prefix) => self.prefix(prefix),
             Clause::Group(group) => self.group(group),
             Clause::Field(field) => self.field(field),
         }
@@ -141,26 +143,70 @@ impl Planner<'_> {
         Ok((Box::new(PhraseQuery::new_with_offset(terms)), bound))
     }
 
-    /// Terms that begin so, in the body or at a path.
-    fn prefix(&self, prefix: &Prefix, path: Option<&str>) -> Result<Part> {
-        let (field, place): (Field, &dyn Fn(&str) -> String) = match &path {
-            None => (self.fields.body, &|token: &str| token.to_owned()),
-            Some(path) => (self.fields.fields, &|token: &str| term_at(path, token)),
-        };
-        let mut terms = self.terms_beginning(field, &place(&prefix.beginning), PREFIX_TERMS_MAX)?.ok_or_else(|| {
+    /// Words and identifiers that begin so.
+    fn prefix(&self, prefix: &Prefix) -> Result<Part> {
+        let mut terms = self.beginning_so(self.fields.body, &prefix.beginning, prefix)?;
+        terms.extend(
+            prefix.stem.as_deref().filter(|_| prefix.leading.is_empty()).map(|stem| self.body_term(stem)),
+        );
+        Ok(any_of(terms))
+    }
+
+    /// The same at a path, where identifiers are not kept whole: all parts but the last must be there.
+    fn prefix_at(&self, path: &str, prefix: &Prefix) -> Result<Part> {
+        let (leading, mut bound) = self.tokens_at(path, &prefix.leading)?;
+        if prefix.last.is_empty() {
+            return Ok((leading, bound));
+        }
+        let mut terms = self.beginning_so(self.fields.fields, &term_at(path, &prefix.last), prefix)?;
+        terms.extend(prefix.stem.as_deref().map(|stem| self.term_at(path, stem)));
+        let (last, max) = any_of(terms);
+        if prefix.leading.is_empty() {
+            return Ok((last, max));
+        }
+        bound += max;
+        Ok((union(vec![(Occur::Must, leading), (Occur::Must, last)]), bound))
+    }
+
+    fn beginning_so(&self, field: Field, beginning: &str, prefix: &Prefix) -> Result<Vec<Term>> {
+        let terms = self.terms_beginning(field, beginning, PREFIX_TERMS_MAX)?.ok_or_else(|| {
             let message = format!(
                 "search for {}: more than {PREFIX_TERMS_MAX} different terms begin so; write more of the word",
                 quote(&format!("{}*", prefix.beginning))
             );
             Error::invalid("bad_keywords", message)
         })?;
-        terms.extend(prefix.stem.as_deref().map(place));
-        let terms = terms.iter().map(|term| Term::from_field_text(field, term));
-        let query = ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), PREFIX_SCORE);
-        Ok((Box::new(query), PREFIX_SCORE))
+        Ok(terms.iter().map(|term| Term::from_field_text(field, term)).collect())
+    }
+
+    /// An event type or entity id as it is stored, or all that begin so. Of event types, of which there are few, also those
+    /// that hold the words.
+    fn column(&self, field: Field, clause: &FieldClause) -> Result<Part> {
+        let pattern = match &clause.value {
+            FieldValue::Any => NamePattern::Prefix(String::new()),
+            FieldValue::Prefix(_) => NamePattern::Prefix(clause.raw.clone()),
+            FieldValue::Text(_) | FieldValue::Phrase(_) => NamePattern::Exact(clause.raw.clone()),
+        };
+        if let (FieldValue::Text(Text { tokens, .. }) | FieldValue::Phrase(tokens), true) =
+            (&clause.value, field == self.fields.event_type)
+        {
+            let types = self.terms_beginning(field, "", PREFIX_TERMS_MAX)?.unwrap_or_default();
+            let mut words = Words::default();
+            let meant = types
+                .iter()
+                .filter(|name| **name == clause.raw || holds_all(&Text::of(name, &mut words), tokens));
+            return Ok(any_of(meant.map(|name| Term::from_field_text(field, name)).collect()));
+        }
+        let query = OfNames { pattern, field };
+        Ok((Box::new(ConstScoreQuery::new(Box::new(query), PREFIX_SCORE)), PREFIX_SCORE))
     }
 
     fn field(&self, clause: &FieldClause) -> Result<Part> {
+        match clause.path.as_str() {
+            EVENT_TYPE => return self.column(self.fields.event_type, clause),
+            ENTITY_ID => return self.column(self.fields.entity_id, clause),
+            _ => {}
+        }
         let paths = self.paths(&clause.path)?;
         let mut ways: Vec<Box<dyn Query>> = Vec::new();
         let mut bound: f32 = 0.0;
@@ -170,19 +216,12 @@ impl Planner<'_> {
             ways.push(query);
         }
         // `user:42` may be an identifier although there is a field `user`; without such a field it is text.
-        let as_text: Vec<Token> = match paths.is_empty() {
-            true => clause.as_text.tokens.clone(),
-            false => clause
-                .as_text
-                .tokens
-                .iter()
-                .filter(|token| !token.finest && token.place == 0)
-                .take(1)
-                .cloned()
-                .collect(),
-        };
+        let is_whole = |token: &&Token| paths.is_empty() || (!token.finest && token.place == 0);
+        let as_text: Vec<Token> = clause.as_text.tokens.iter().filter(is_whole).cloned().collect();
+        let as_text =
+            if paths.is_empty() { as_text.as_slice() } else { as_text.get(..1).unwrap_or_default() };
         if !as_text.is_empty() {
-            let (query, max) = self.text(&as_text, true)?;
+            let (query, max) = self.text(as_text, true)?;
             bound = bound.max(max);
             ways.push(query);
         }
@@ -200,7 +239,7 @@ impl Planner<'_> {
                 let query = TermQuery::new(term, IndexRecordOption::Basic);
                 Ok((Box::new(ConstScoreQuery::new(Box::new(query), PREFIX_SCORE)), PREFIX_SCORE))
             }
-            FieldValue::Prefix(prefix) => self.prefix(prefix, Some(path)),
+            FieldValue::Prefix(prefix) => self.prefix_at(path, prefix),
             FieldValue::Text(text) => self.tokens_at(path, &text.tokens),
             FieldValue::Phrase(tokens) if tokens.len() < 2 => self.tokens_at(path, tokens),
             FieldValue::Phrase(tokens) => {
@@ -216,20 +255,20 @@ impl Planner<'_> {
     fn tokens_at(&self, path: &str, tokens: &[Token]) -> Result<Part> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         let mut bound = 0.0;
-        for token in tokens {
-            let term = Term::from_field_text(self.fields.fields, &term_at(path, &token.term));
+        for token in tokens.iter().filter(|token| token.finest) {
+            let term = self.term_at(path, &token.term);
             bound += self.max_score(std::slice::from_ref(&term))?;
-            let occur = if token.finest { Occur::Must } else { Occur::Should };
-            clauses.push((occur, Box::new(TermQuery::new(term, IndexRecordOption::Basic))));
+            clauses.push((Occur::Must, Box::new(TermQuery::new(term, IndexRecordOption::Basic))));
         }
         Ok((union(clauses), bound))
     }
 
     /// The paths that a query's path means: itself when it is whole, else all that end so.
     pub(super) fn paths(&self, path: &str) -> Result<Vec<String>> {
-        let is_whole = [EVENT_TYPE, ENTITY_ID, EVENT_ID].contains(&path)
-            || path.starts_with("payload.")
-            || path.starts_with("metadata.");
+        if matches!(path, EVENT_TYPE | ENTITY_ID) {
+            return Ok(vec![path.to_owned()]);
+        }
+        let is_whole = path == EVENT_ID || path.starts_with("payload.") || path.starts_with("metadata.");
         let beginning = ending_so(path);
         if beginning.is_empty() {
             return Ok(Vec::new());
@@ -252,10 +291,9 @@ impl Planner<'_> {
     /// The terms that begin so, in order; `None` when there are more than `most`.
     fn terms_beginning(&self, field: Field, beginning: &str, most: usize) -> Result<Option<Vec<String>>> {
         let mut terms = std::collections::BTreeSet::new();
-        let end = following(beginning.as_bytes());
         for segment in self.searcher.segment_readers() {
             let index = segment.inverted_index(field).map_err(search_failed)?;
-            term_infos(&index, beginning.as_bytes(), Some(end.clone()), &mut |term, _| {
+            each_beginning(&index, beginning.as_bytes(), &mut |term, _| {
                 terms.insert(String::from_utf8_lossy(term).into_owned());
                 Ok(terms.len() <= most)
             })
@@ -265,6 +303,10 @@ impl Planner<'_> {
             }
         }
         Ok(Some(terms.into_iter().collect()))
+    }
+
+    fn term_at(&self, path: &str, token: &str) -> Term {
+        Term::from_field_text(self.fields.fields, &term_at(path, token))
     }
 
     fn body_term(&self, term: &str) -> Term {
@@ -282,6 +324,19 @@ impl Planner<'_> {
         let weight = Bm25Weight::for_terms(self.searcher, terms).map_err(search_failed)?;
         Ok(weight.max_score())
     }
+}
+
+/// Whether a name has all of these parts.
+fn holds_all(name: &Text, tokens: &[Token]) -> bool {
+    let mut parts = tokens.iter().filter(|token| token.finest).peekable();
+    parts.peek().is_some() && parts.all(|part| name.tokens.iter().any(|token| token.term == part.term))
+}
+
+fn any_of(terms: Vec<Term>) -> Part {
+    if terms.is_empty() {
+        return (Box::new(EmptyQuery), 0.0);
+    }
+    (Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), PREFIX_SCORE)), PREFIX_SCORE)
 }
 
 fn union(mut clauses: Vec<(Occur, Box<dyn Query>)>) -> Box<dyn Query> {

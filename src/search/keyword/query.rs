@@ -87,10 +87,14 @@ pub(super) struct Token {
 }
 
 /// The beginning of a term.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Prefix {
     /// In lowercase.
     pub(super) beginning: String,
+    /// The parts before the last, which are whole.
+    pub(super) leading: Vec<Token>,
+    /// The last part as it is written, in lowercase.
+    pub(super) last: String,
     /// Its stem, when it may be a whole word: `placed*` is to find `placed` too, which is indexed as `place`.
     pub(super) stem: Option<String>,
 }
@@ -100,6 +104,8 @@ pub(super) struct Prefix {
 pub(super) struct FieldClause {
     pub(super) path: String,
     pub(super) value: FieldValue,
+    /// The value as it was written, without a star behind it.
+    pub(super) raw: String,
     /// The clause as text, for when there is no such field.
     pub(super) as_text: Text,
 }
@@ -225,13 +231,33 @@ impl Clause {
             Self::Text(text) => text.tokens.len(),
             Self::Phrase(tokens) => tokens.len(),
             Self::Group(group) => group.terms(),
-            Self::Prefix(_) => 1,
+            Self::Prefix(prefix) => prefix.leading.len() + 1,
             Self::Field(field) => match &field.value {
                 FieldValue::Text(text) => text.tokens.len(),
                 FieldValue::Phrase(tokens) => tokens.len(),
-                FieldValue::Prefix(_) | FieldValue::Any => 1,
+                FieldValue::Prefix(prefix) => prefix.leading.len() + 1,
+                FieldValue::Any => 1,
             },
         }
+    }
+}
+
+impl Prefix {
+    /// The beginning of a word or an identifier.
+    pub(super) fn of(written: &str, words: &mut Words) -> Self {
+        let beginning = words.folded(written);
+        let mut leading = Text::of(written, words).into_phrase();
+        let is_cut = !beginning.ends_with(|c: char| !c.is_alphanumeric());
+        if Words::is_number(&beginning) || (is_cut && leading.len() < 2) {
+            let stem = leading.pop().map(|token| token.term);
+            return Self { last: beginning.clone(), leading: Vec::new(), stem, beginning };
+        }
+        let last = if is_cut { leading.pop() } else { None };
+        let start = beginning.rfind(|c: char| !c.is_alphanumeric()).map_or(0, |at| at + 1);
+        // Of a hump or a number behind letters, the stem is the best that is known.
+        let written = beginning.get(start..).filter(|last| !last.is_empty()).map(str::to_owned);
+        let stem = last.map(|token| token.term);
+        Self { last: written.unwrap_or_default(), leading, stem, beginning }
     }
 }
 

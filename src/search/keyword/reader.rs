@@ -87,6 +87,11 @@ impl KeywordReader {
         self.searcher.num_docs()
     }
 
+    /// How many segments they lie in.
+    pub(crate) fn segments_count(&self) -> usize {
+        self.searcher.segment_readers().len()
+    }
+
     /// The best `depth` hits among the events that `narrow` leaves: the best first, of equal ones the newest.
     ///
     /// # Errors
@@ -115,7 +120,7 @@ impl KeywordReader {
             } else {
                 top.candidates(weight.as_ref(), segment.reader, &left)?
             };
-            self.add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
+            add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
         }
         Ok(())
     }
@@ -142,30 +147,7 @@ impl KeywordReader {
         for segment in self.segments()? {
             let mut documents = segment.places.find_all(allowed);
             documents.retain(|document| !segment.reader.is_deleted(*document));
-            self.add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
-        }
-        Ok(())
-    }
-
-    fn add_scored(
-        &self,
-        segment: &Segment<'_>,
-        weight: &dyn Weight,
-        exact: Option<&Exact>,
-        documents: &[DocId],
-        top: &mut Top,
-    ) -> tantivy::Result<()> {
-        if documents.is_empty() {
-            return Ok(());
-        }
-        let scores = match exact {
-            Some(exact) => exact.scores(segment.reader, documents)?,
-            None => scores_by(weight, segment.reader, documents)?,
-        };
-        for (document, score) in documents.iter().zip(scores) {
-            if let Some(score) = score {
-                top.add(KeywordHit { position: segment.places.position(*document), score });
-            }
+            add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
         }
         Ok(())
     }
@@ -265,6 +247,28 @@ impl KeywordReader {
     }
 }
 
+fn add_scored(
+    segment: &Segment<'_>,
+    weight: &dyn Weight,
+    exact: Option<&Exact>,
+    documents: &[DocId],
+    top: &mut Top,
+) -> tantivy::Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let scores = match exact {
+        Some(exact) => exact.scores(segment.reader, documents)?,
+        None => scores_by(weight, segment.reader, documents)?,
+    };
+    for (document, score) in documents.iter().zip(scores) {
+        if let Some(score) = score {
+            top.add(KeywordHit { position: segment.places.position(*document), score });
+        }
+    }
+    Ok(())
+}
+
 /// The scores of documents, which are in order.
 fn scores_by(
     weight: &dyn Weight,
@@ -272,13 +276,13 @@ fn scores_by(
     documents: &[DocId],
 ) -> tantivy::Result<Vec<Option<f32>>> {
     let mut scorer = weight.scorer(segment, 1.0)?;
-    let mut scores = Vec::with_capacity(documents.len());
+    let mut found = Vec::with_capacity(documents.len());
     for document in documents {
         if scorer.doc() < *document {
             scorer.seek(*document);
         }
         let matches = scorer.doc() == *document && *document != TERMINATED;
-        scores.push(matches.then(|| scorer.score()));
+        found.push(matches.then(|| scorer.score()));
     }
-    Ok(scores)
+    Ok(found)
 }

@@ -12,7 +12,7 @@ use tantivy::tokenizer::TokenizerManager;
 use tantivy::{IndexSettings, IndexSortByField, Order};
 
 use super::document::text_of;
-use super::streams::{BodyTokenizer, FieldTokenizer};
+use super::streams::BodyTokenizer;
 use crate::event::Event;
 
 /// The version of what is indexed and how. An index that was made by another one is made anew.
@@ -20,6 +20,7 @@ pub(super) const FORMAT: &str = "1";
 
 /// The fields of the index. They are numbered in the order in which they are declared.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the field of fields is called what it holds")]
 pub(super) struct Fields {
     /// Everything that is scored, with positions for phrases.
     pub(super) body: Field,
@@ -89,8 +90,9 @@ pub(super) fn settings() -> IndexSettings {
 /// The analysis of each field.
 pub(super) fn tokenizers() -> TokenizerManager {
     let manager = TokenizerManager::default();
-    manager.register("body", BodyTokenizer::default());
-    manager.register("fields", FieldTokenizer::default());
+    let body = BodyTokenizer::default();
+    manager.register("fields", body.fields());
+    manager.register("body", body);
     manager
 }
 

@@ -1,40 +1,34 @@
 //! Words without their endings and accents.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, Stemmer, TextAnalyzer, TokenStream,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The most words whose stems are kept: 32,768. Then all are forgotten at once.
 const WORDS_MAX: usize = 32_768;
-/// The longest word that is stemmed; a longer run of letters is no word of a language: 40 bytes.
+/// The longest word that is stemmed: 40 bytes. A longer run of letters is no word of a language.
 const STEMMED_BYTES_MAX: usize = 40;
 
 /// English stems (Porter 2), remembered: most words come again and again.
 pub(super) struct Stems {
-    known: HashMap<Box<str>, Box<str>>,
+    known: HashTable<Known>,
     stemmer: TextAnalyzer,
     folder: TextAnalyzer,
 }
 
-impl Default for Stems {
-    fn default() -> Self {
-        Self {
-            known: HashMap::new(),
-            stemmer: TextAnalyzer::builder(RawTokenizer::default())
-                .filter(Stemmer::new(Language::English))
-                .build(),
-            folder: TextAnalyzer::builder(RawTokenizer::default())
-                .filter(LowerCaser)
-                .filter(AsciiFoldingFilter)
-                .build(),
-        }
-    }
+struct Known {
+    word: Box<str>,
+    stem: Box<str>,
 }
 
-impl Clone for Stems {
-    fn clone(&self) -> Self {
-        Self::default()
+impl Default for Stems {
+    fn default() -> Self {
+        let stemmer = TextAnalyzer::builder(RawTokenizer::default()).filter(Stemmer::new(Language::English));
+        let folder =
+            TextAnalyzer::builder(RawTokenizer::default()).filter(LowerCaser).filter(AsciiFoldingFilter);
+        Self { known: HashTable::new(), stemmer: stemmer.build(), folder: folder.build() }
     }
 }
 
@@ -51,16 +45,18 @@ impl Stems {
         if lower.len() > STEMMED_BYTES_MAX {
             return lower;
         }
-        if !self.known.contains_key(lower) {
-            if self.known.len() >= WORDS_MAX {
-                self.known.clear();
-            }
-            let mut stream = self.stemmer.token_stream(lower);
-            let stem = if stream.advance() { stream.token().text.as_str().into() } else { lower.into() };
-            drop(stream);
-            self.known.insert(lower.into(), stem);
+        if self.known.len() >= WORDS_MAX {
+            self.known.clear();
         }
-        self.known.get(lower).map_or(lower, |stem| stem)
+        let Self { known, stemmer, .. } = self;
+        let is_same = |known: &Known| &*known.word == lower;
+        let entry = known.entry(xxh3_64(lower.as_bytes()), is_same, |known| xxh3_64(known.word.as_bytes()));
+        let found = entry.or_insert_with(|| {
+            let mut stream = stemmer.token_stream(lower);
+            let stem = if stream.advance() { stream.token().text.as_str() } else { lower };
+            Known { word: lower.into(), stem: stem.into() }
+        });
+        &found.into_mut().stem
     }
 
     /// Appends the text in lowercase and without accents.

@@ -61,7 +61,7 @@ pub(super) enum Manner {
 }
 
 /// Cuts texts into tokens; keeps its buffers and the stems of words that it has seen.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Words {
     stems: Stems,
     buffer: String,
@@ -75,23 +75,38 @@ impl Words {
         let is_prose = manner == Manner::Stored && text.bytes().any(|b| b.is_ascii_whitespace());
         let mut cut = Cut { words: self, text, is_prose, place, parts: 0, sink };
         let mut start = None;
+        // Most chunks are small letters alone, and need no second look.
+        let mut is_plain = true;
         for (at, c) in text.char_indices() {
             let kind = Kind::of(c);
             if matches!(kind, Kind::Border | Kind::Ideograph)
                 && let Some(from) = start.take()
             {
-                cut.chunk(from..at);
+                if is_plain {
+                    cut.word(from..at);
+                } else {
+                    cut.chunk(from..at);
+                }
+                is_plain = true;
             }
             match kind {
                 Kind::Border => {}
                 Kind::Ideograph => cut.plain(at..at + c.len_utf8()),
-                _ => start = start.or(Some(at)),
+                _ => {
+                    is_plain &= kind == Kind::Lower;
+                    start = start.or(Some(at));
+                }
             }
         }
         if let Some(from) = start {
             cut.chunk(from..text.len());
         }
         cut.place
+    }
+
+    /// Whether a text is one of the numbers with signs, which are not split.
+    pub(super) fn is_number(text: &str) -> bool {
+        is_number(text)
     }
 
     /// The text in lowercase and without accents.
@@ -121,32 +136,45 @@ enum Kind {
     Ideograph,
 }
 
+/// The kinds of the ASCII characters: most texts have no others.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const ASCII: [Kind; 128] = {
+    let mut kinds = [Kind::Border; 128];
+    let mut at = 0_u8;
+    while at < 128 {
+        let c = at as char;
+        kinds[at as usize] = match c {
+            'a'..='z' => Kind::Lower,
+            'A'..='Z' => Kind::Upper,
+            '0'..='9' => Kind::Digit,
+            '\'' => Kind::Apostrophe,
+            '-' | '/' => Kind::Joint,
+            '\\' | '@' | ':' | '?' | '&' | '=' | '#' => Kind::Strong,
+            '.' | '_' | '+' | '~' | '%' | '$' | '^' | '*' => Kind::Weak,
+            _ => Kind::Border,
+        };
+        at += 1;
+    }
+    kinds
+};
+
 impl Kind {
     fn of(c: char) -> Self {
+        if c.is_ascii() {
+            return ASCII.get(c as usize).copied().unwrap_or(Self::Border);
+        }
         match c {
-            'a'..='z' => Self::Lower,
-            'A'..='Z' => Self::Upper,
-            '0'..='9' => Self::Digit,
-            '\'' | '’' => Self::Apostrophe,
-            '-' | '/' => Self::Joint,
-            '\\' | '@' | ':' | '?' | '&' | '=' | '#' => Self::Strong,
-            '.' | '_' | '+' | '~' | '%' | '$' | '^' | '*' => Self::Weak,
-            '\0'..='\u{7f}' => Self::Border,
+            '’' => Self::Apostrophe,
             '\u{3040}'..='\u{30ff}'
             | '\u{3400}'..='\u{4dbf}'
             | '\u{4e00}'..='\u{9fff}'
             | '\u{20000}'..='\u{3134f}' => Self::Ideograph,
-            // Combining accents belong to their letter.
-            '\u{300}'..='\u{36f}' => Self::Lower,
             c if c.is_uppercase() => Self::Upper,
-            c if c.is_alphabetic() => Self::Lower,
+            // Combining accents belong to their letter.
+            c if c.is_alphabetic() || matches!(c, '\u{300}'..='\u{36f}') => Self::Lower,
             c if c.is_numeric() => Self::Digit,
             _ => Self::Border,
         }
-    }
-
-    fn is_letter(self) -> bool {
-        matches!(self, Self::Lower | Self::Upper)
     }
 
     fn is_sign(self) -> bool {
@@ -161,6 +189,7 @@ impl Kind {
 
 /// What a chunk is made of.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one question about a chunk")]
 struct Shape {
     letters: bool,
     digits: bool,
@@ -379,9 +408,9 @@ impl Cut<'_, '_> {
         for end in borders.into_iter().map(|at| range.start + at).chain([range.end]) {
             let part = start..end;
             if Shape::of(self.slice(&part)).is_word() {
-                self.word(part)
+                self.word(part);
             } else {
-                self.plain(part)
+                self.plain(part);
             }
             start = end;
         }

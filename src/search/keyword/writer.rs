@@ -205,14 +205,12 @@ fn read(index: &Index) -> tantivy::Result<(KeywordReader, Option<String>)> {
 fn open_index(disk: &Arc<dyn Disk>, dir: &Path, writable: bool) -> Result<Option<Index>> {
     let mut index = match Index::open(DiskDirectory::new(disk, dir, writable)) {
         Ok(index) => index,
-        Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))) => return Ok(None),
-        Err(TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })) => {
-            return Err(failed("open the keyword index", Error::internal(io_error.to_string())));
+        Err(
+            error @ (TantivyError::OpenReadError(OpenReadError::IoError { .. }) | TantivyError::IoError(_)),
+        ) => {
+            return Err(failed("open the keyword index", error));
         }
-        Err(TantivyError::IoError(error)) => {
-            return Err(failed("open the keyword index", Error::internal(error.to_string())));
-        }
-        // Another format, or damage: everything in it can be made anew.
+        // None, one of another format, or a damaged one: everything in it can be made anew.
         Err(_) => return Ok(None),
     };
     let (schema, _) = Fields::schema();
