@@ -20,6 +20,7 @@ mod plan;
 mod query;
 mod reader;
 mod schema;
+mod shape;
 mod stems;
 mod streams;
 mod terms;

@@ -1,6 +1,7 @@
 //! What is asked: the tree that a text of keywords means.
 
 use super::parse::Parser;
+use super::shape::Shape;
 use super::words::{Manner, Words};
 use crate::error::{Error, Result};
 
@@ -270,7 +271,8 @@ impl Text {
         });
         let plain = text.trim_matches(|c: char| !c.is_alphanumeric());
         let is_common = tokens.len() == 1 && COMMON.iter().any(|common| common.eq_ignore_ascii_case(plain));
-        let is_identifier = tokens.len() > 1 && is_identifier(plain);
+        let shape = Shape::of(plain);
+        let is_identifier = tokens.len() > 1 && !shape.is_word() && !shape.is_joined_words();
         Self { tokens, is_common, is_identifier }
     }
 
@@ -278,15 +280,4 @@ impl Text {
     pub(super) fn into_phrase(self) -> Vec<Token> {
         self.tokens.into_iter().filter(|token| token.finest).collect()
     }
-}
-
-/// Whether a text has a digit, a sign that joins names, or a capital inside: hyphens and apostrophes join words too.
-fn is_identifier(text: &str) -> bool {
-    let is_telling = |c: char| c.is_numeric() || "_.:/\\@#$=+&".contains(c);
-    let has_hump = || {
-        let mut before = text.chars();
-        let after = text.chars().skip(1);
-        before.by_ref().zip(after).any(|(one, next)| one.is_lowercase() && next.is_uppercase())
-    };
-    text.contains(is_telling) || has_hump()
 }
