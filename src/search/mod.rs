@@ -11,7 +11,7 @@ mod keyword;
 mod leaves;
 mod positions;
 mod reader;
-mod vector;
+pub mod vector;
 mod wipe;
 
 pub use fusion::{Fusion, MEANING_WEIGHT, Ranked};

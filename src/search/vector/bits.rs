@@ -32,6 +32,11 @@ impl Bits {
         new
     }
 
+    /// Removes all, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
     /// Whether it is in there.
     pub(super) fn contains(&self, number: u32) -> bool {
         self.word(number as usize / 64) >> (number % 64) & 1 == 1

@@ -52,8 +52,8 @@ impl TextHash {
 
     /// What a table sorts it by.
     pub(super) fn short(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0.to_le_bytes();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let bytes = self.0.to_le_bytes();
+        bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
@@ -113,8 +113,10 @@ impl Row {
     }
 
     /// What a record says.
-    pub(super) fn decode([a, b, c, d, e, f, g, h]: [u8; ROW_BYTES]) -> Self {
-        Self { ordinal: u32::from_le_bytes([a, b, c, d]), previous: u32::from_le_bytes([e, f, g, h]) }
+    pub(super) fn decode(record: [u8; ROW_BYTES]) -> Self {
+        let both = u64::from_le_bytes(record);
+        let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or(NONE);
+        Self { ordinal: low(both), previous: low(both >> 32) }
     }
 
     /// The record with that number among `rows`.

@@ -47,6 +47,16 @@ impl Kernel {
         }
     }
 
+    /// Begins to fetch bytes that are needed soon.
+    #[inline]
+    pub(super) fn prefetch(self, bytes: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 {
+            x86::prefetch(bytes);
+        }
+        let _ = bytes;
+    }
+
     /// The sum of the products of codes with codes.
     #[inline]
     pub(super) fn dot_codes(self, a: &[u8], b: &[u8]) -> i32 {
@@ -102,11 +112,15 @@ fn dot_codes_plain(a: &[u8], b: &[u8]) -> i32 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     //! The loops for processors with AVX2.
+    #![expect(
+        clippy::cast_ptr_alignment,
+        reason = "the loads that are given these pointers ask for no alignment"
+    )]
 
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32,
-        _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_extracti128_si256,
-        _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
+        __m128i, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_prefetch,
+        _mm_shuffle_epi32, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
+        _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
     };
 
     use super::{BLOCK, distances_plain, dot_codes_plain, dot_plain};
@@ -116,6 +130,13 @@ mod x86 {
         distances_plain(query, sketches, distances);
     }
 
+    pub(super) fn prefetch(bytes: &[u8]) {
+        for line in bytes.chunks(64) {
+            // SAFETY: it only tells the processor; every x86-64 has the instruction.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast::<i8>()) };
+        }
+    }
+
     #[target_feature(enable = "avx2")]
     pub(super) fn dot(query: &[i16], codes: &[u8]) -> i32 {
         let (queries, query_rest) = query.as_chunks::<16>();
@@ -123,7 +144,7 @@ mod x86 {
         let mut sums = _mm256_setzero_si256();
         for (query, codes) in queries.iter().zip(chunks) {
             // SAFETY: 16 numbers of 16 bits are 32 bytes; the load asks for no alignment.
-            let query = unsafe { _mm256_loadu_si256(query.as_ptr().cast::<__m256i>()) };
+            let query = unsafe { _mm256_loadu_si256(std::ptr::from_ref(query).cast::<__m256i>()) };
             sums = _mm256_add_epi32(sums, _mm256_madd_epi16(query, widened(codes)));
         }
         sum(sums) + dot_plain(query_rest, rest)
@@ -143,7 +164,7 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     fn widened(codes: &[u8; 16]) -> __m256i {
         // SAFETY: 16 codes are 16 bytes; the load asks for no alignment.
-        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(codes.as_ptr().cast::<__m128i>()) })
+        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(std::ptr::from_ref(codes).cast::<__m128i>()) })
     }
 
     #[target_feature(enable = "avx2")]

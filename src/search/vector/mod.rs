@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** what a reader sees never changes: records are only added behind it, and its mappings stay.
 
+mod alone;
 mod bits;
 mod checkpoint;
 mod file;
@@ -32,12 +33,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use alone::{VectorFilter, VectorIndex};
 pub(crate) use checkpoint::VectorCheckpoint;
-pub(crate) use format::TextHash;
-pub use found::VectorPath;
-pub(crate) use found::{VectorFound, VectorHit};
+pub use format::TextHash;
+pub use found::{VectorFound, VectorHit, VectorPath, Work};
 pub(crate) use graph::{GraphStep, Graphs};
-pub(crate) use options::VectorOptions;
+pub use options::VectorOptions;
 pub(crate) use reader::VectorReader;
 pub use reader::VectorStats;
 pub(crate) use verify::verify;

@@ -2,27 +2,34 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::store::disk::Disk;
+use crate::clock::{Clock, SystemClock};
+use crate::store::disk::{Disk, RealDisk};
 
 /// What the vectors stand on, and their limits.
 #[derive(Clone)]
-pub(crate) struct VectorOptions {
+pub struct VectorOptions {
     /// Where the files are.
-    pub(crate) disk: Arc<dyn Disk>,
+    pub disk: Arc<dyn Disk>,
     /// What measures the costs of searches.
-    pub(crate) clock: Arc<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
     /// The number of vectors at which a set is sealed: 131,072; or four times as many events.
-    pub(crate) set_vectors_max: usize,
+    pub set_vectors_max: usize,
     /// The least number of vectors in a set that gets a graph: 50,000.
-    pub(crate) graph_vectors_min: usize,
+    pub graph_vectors_min: usize,
     /// How much memory graphs may take, the one being built included: 2 GiB. Sets beyond it are scanned.
-    pub(crate) graph_memory_bytes_max: u64,
+    pub graph_memory_bytes_max: u64,
+}
+
+impl Default for VectorOptions {
+    fn default() -> Self {
+        Self::new(Arc::new(RealDisk), SystemClock::shared())
+    }
 }
 
 impl VectorOptions {
     /// The limits as they are meant to be.
-    pub(crate) fn new(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Self {
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Self {
         Self {
             disk,
             clock,

@@ -9,8 +9,8 @@ use super::scope::Scope;
 
 /// A graph is searched with a filter only if it keeps one vector in so many: 10.
 const FILTER_SHARE: u64 = 10;
-/// The least width of a graph search: 96.
-const WIDTH_MIN: usize = 96;
+/// The least width of a graph search: 192.
+const WIDTH_MIN: usize = 192;
 /// How much the newest measurement moves a cost: a sixteenth.
 const WEIGHT: f32 = 1.0 / 16.0;
 
@@ -48,7 +48,7 @@ impl Cost {
 impl Costs {
     /// What they are where nothing was measured yet.
     pub(super) fn new() -> Self {
-        Self { direct: Cost::new(20.0), sketched: Cost::new(4.0), graph: Cost::new(1_500.0) }
+        Self { direct: Cost::new(20.0), sketched: Cost::new(4.0), graph: Cost::new(1_000.0) }
     }
 
     /// A scan over so many vectors took so long.

@@ -6,7 +6,7 @@
 use super::format::NORM_BYTES;
 
 /// The greatest magnitude of a code.
-const CODE_MAX: f32 = 127.0;
+const CODE_MAX: u8 = 127;
 
 /// A vector's records.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,9 @@ impl Quantised {
         let greatest = greatest(vector)?;
         let mut record = Vec::with_capacity(NORM_BYTES + vector.len());
         record.extend_from_slice(&[0; NORM_BYTES]);
-        record.extend(vector.iter().map(|number| code(number / greatest * CODE_MAX).cast_unsigned()));
+        record.extend(
+            vector.iter().map(|number| code(number / greatest * f32::from(CODE_MAX)).cast_unsigned()),
+        );
         let (norm, codes) = record.split_first_chunk_mut::<NORM_BYTES>()?;
         *norm = inverse_norm(codes).to_le_bytes();
         let sketch = sketch(codes).flat_map(u64::to_le_bytes).collect();
@@ -92,7 +94,7 @@ fn greatest(vector: &[f32]) -> Option<f32> {
 
 /// The greatest magnitude of a query's number: the sum of all products with codes fits into 31 bits.
 fn number_max(dimension: usize) -> f32 {
-    let products = CODE_MAX as usize * dimension.max(1);
+    let products = usize::from(CODE_MAX) * dimension.max(1);
     let greatest = (i32::MAX as usize / products).min(i16::MAX as usize);
     i16::try_from(greatest).map_or(1.0, f32::from)
 }

@@ -128,6 +128,8 @@ impl VectorReader {
             stats.rows += u64::from(set.row_count());
             if let Some(graph) = set.graph.get() {
                 stats.graphs += 1;
+                stats.graph_vectors += u64::from(set.ordinals());
+                stats.unreached += graph.side().count() as u64;
                 stats.graph_bytes += graph.size();
             }
             stats.bytes += (set.vectors.len() + set.sketches.len() + set.rows.len()) as u64;
@@ -157,6 +159,10 @@ pub struct VectorStats {
     pub sets: usize,
     /// Sets that have a graph.
     pub graphs: usize,
+    /// Vectors in these sets.
+    pub graph_vectors: u64,
+    /// Of these, how many a search of the graph does not reach, so that they are always scored.
+    pub unreached: u64,
     /// The size of the graphs.
     pub graph_bytes: u64,
     /// The size of everything that a search may read, graphs apart.

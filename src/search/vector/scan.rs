@@ -19,6 +19,8 @@ const SCORED_MIN: u64 = 3_000;
 /// The dimension from which on these hold: 256. Of shorter vectors, whose sketches tell less and whose codes are read
 /// sooner, as many bytes are scored.
 const SCORED_DIMENSION: u64 = 256;
+/// How many vectors ahead of the one that is scored are fetched: 12.
+const AHEAD: usize = 12;
 /// About how many sketches are compared to guess up to which distance the nearest reach: 8,192.
 const SAMPLE: u64 = 8_192;
 
@@ -47,7 +49,8 @@ pub(super) struct Scan<'a> {
 #[derive(Clone, Copy)]
 struct Near {
     distance: u16,
-    scope: u32,
+    /// The place of its scope in the list.
+    place: u32,
     ordinal: u32,
 }
 
@@ -106,14 +109,14 @@ impl Scan<'_> {
     /// All whose sketch is no farther than that, in order of scopes and ordinals.
     fn near(&self, limit: u16) -> Vec<Near> {
         let mut near = Vec::new();
-        self.blocks(1, |scope, base, distances, word| {
+        self.blocks(1, |place, base, distances, word| {
             let mut close = 0;
             for (bit, distance) in distances.iter().enumerate() {
                 close |= u64::from(*distance <= limit) << bit;
             }
             for bit in numbers(close & word) {
                 let distance = distances.get(bit as usize).copied().unwrap_or(u16::MAX);
-                near.push(Near { distance, scope, ordinal: base + bit });
+                near.push(Near { distance, place, ordinal: base + bit });
             }
         });
         near
@@ -128,15 +131,28 @@ impl Scan<'_> {
             }
         }
         let limit = reaching(&counts, wanted);
-        let mut scopes = self.scopes.iter().peekable();
-        let mut scored = Vec::with_capacity(near.len());
-        for near in near.iter().filter(|near| near.distance <= limit) {
-            while scopes.next_if(|(number, _)| *number != near.scope).is_some() {}
-            if let Some((number, scope)) = scopes.peek() {
-                scored.extend(self.score(*number, scope, near.ordinal));
+        let wanted: Vec<&Near> = near.iter().filter(|near| near.distance <= limit).collect();
+        let mut scored = Vec::with_capacity(wanted.len());
+        for (number, near) in wanted.iter().enumerate() {
+            // They lie far from each other: without this, most of the time is spent waiting for them.
+            if let Some(ahead) = wanted.get(number + AHEAD)
+                && let Some(record) =
+                    self.scope(ahead.place).and_then(|scope| scope.set.vector(ahead.ordinal))
+            {
+                self.kernel.prefetch(record);
             }
+            scored.extend(
+                self.scopes
+                    .get(near.place as usize)
+                    .and_then(|(number, scope)| self.score(*number, scope, near.ordinal)),
+            );
         }
         scored
+    }
+
+    /// The scope at this place of the list.
+    fn scope(&self, place: u32) -> Option<&Scope<'_>> {
+        self.scopes.get(place as usize).map(|(_, scope)| *scope)
     }
 
     #[inline]
@@ -145,18 +161,18 @@ impl Scan<'_> {
         Some(Scored { cosine, scope: number, ordinal })
     }
 
-    /// Compares the sketches of one block of 64 in `step`: the scope, the first ordinal, the distances, and which of
+    /// Compares the sketches of one block of 64 in `step`: the place of the scope, the first ordinal, the distances, and which of
     /// them may be found.
     fn blocks(&self, step: usize, mut block: impl FnMut(u32, u32, &[u16; BLOCK], u64)) {
         let mut distances = [0; BLOCK];
-        for (scope_number, scope) in self.scopes {
+        for (place, (_, scope)) in (0..).zip(self.scopes) {
             let bytes = scope.set.shape.sketch_bytes() * BLOCK;
             let sketches = scope.set.sketches.chunks(bytes).take(scope.blocks());
             for (number, sketches) in sketches.enumerate().step_by(step) {
                 let word = scope.word(number);
                 if word != 0 {
                     self.kernel.distances(&self.query.sketch, sketches, &mut distances);
-                    block(*scope_number, first_of(number), &distances, word);
+                    block(place, first_of(number), &distances, word);
                 }
             }
         }

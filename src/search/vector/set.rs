@@ -145,6 +145,16 @@ impl SetView {
         restored(self.vector(ordinal)?)
     }
 
+    /// How like each other two vectors are.
+    #[inline]
+    pub(super) fn cosine_between(&self, kernel: Kernel, one: u32, other: u32) -> Option<f32> {
+        let (one_norm, one) = self.vector(one)?.split_first_chunk()?;
+        let (other_norm, other) = self.vector(other)?.split_first_chunk()?;
+        #[expect(clippy::cast_precision_loss, reason = "24 bits are more than the codes are good for")]
+        let dot = kernel.dot_codes(one, other) as f32;
+        Some(dot * f32::from_le_bytes(*one_norm) * f32::from_le_bytes(*other_norm))
+    }
+
     /// How like the query a vector is.
     #[inline]
     pub(super) fn cosine(&self, kernel: Kernel, query: &Query, ordinal: u32) -> Option<f32> {

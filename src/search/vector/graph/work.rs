@@ -14,8 +14,8 @@ use crate::error::Result;
 
 /// How many searches tell what a search of a new graph costs: 64.
 const TRIALS: u32 = 64;
-/// How wide these searches are: 96.
-const TRIAL_WIDTH: u16 = 96;
+/// How wide these searches are: 192.
+const TRIAL_WIDTH: u16 = 192;
 
 /// Makes graphs, one step at a time, on any thread; a slow one of low priority is meant.
 #[derive(Clone)]

@@ -20,8 +20,7 @@ pub(super) fn clustered(seed: u64, count: usize) -> Vec<Vec<f32>> {
     let ids = SeededIds::new(seed);
     let uniform = || f32::from(u16::try_from(ids.next_u64() >> 48).unwrap()) / 65_536.0 - 0.5;
     let bell = || uniform() + uniform() + uniform() + uniform();
-    let centres: Vec<Vec<f32>> =
-        (0..1 + count / 50).map(|_| (0..DIMENSION).map(|_| bell()).collect()).collect();
+    let centres: Vec<Vec<f32>> = (0..=count / 50).map(|_| (0..DIMENSION).map(|_| bell()).collect()).collect();
     let around = |centre: &Vec<f32>| centre.iter().map(|number| number + 0.7 * bell()).collect();
     (0..count).map(|i| around(&centres[i * 7 % centres.len()])).collect()
 }
@@ -98,7 +97,7 @@ pub(super) fn recall(
         assert!(allowed.is_none_or(|allowed| allowed.contains(hit.position)), "a hit outside of the filter");
         cosine(&vectors[number - 1], query) >= least
     });
-    good.count() as f64 / truth.len() as f64
+    share(good.count(), truth.len())
 }
 
 /// The mean recall@10 over queries near the vectors.
@@ -115,5 +114,9 @@ pub(super) fn mean_recall(
         let found = reader.nearest(&near, allowed, None, 10, path);
         recall(&found, vectors, &near, allowed, 10)
     };
-    queries.iter().map(of).sum::<f64>() / queries.len() as f64
+    queries.iter().map(of).sum::<f64>() / share(queries.len(), 1)
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    f64::from(u32::try_from(part).unwrap()) / f64::from(u32::try_from(whole).unwrap())
 }
