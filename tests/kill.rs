@@ -244,7 +244,9 @@ fn kills_while_events_are_indexed_leave_each_findable_once() {
                 let query = SearchQuery { keywords: Some(&word), ..SearchQuery::default() };
                 let found = indexer.search(&query, PATIENCE).expect("a search");
                 let found: Vec<u64> = found.iter().map(|hit| hit.position.get()).collect();
-                let expected = stored.get(&batch).and_then(|positions| positions.get(at as usize));
+                let expected = stored
+                    .get(&batch)
+                    .and_then(|positions| positions.get(usize::try_from(at).expect("small")));
                 assert_eq!(found.as_slice(), expected.copied().as_slice(), "{word} after {} kills", life + 1);
             }
         }

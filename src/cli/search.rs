@@ -141,20 +141,19 @@ fn show(answer: &Object, terminal: &mut Terminal<'_>) -> Ended<()> {
     let part = |name: &str| answer.get("table")?.get(name)?.as_array();
     let columns: Vec<&str> = part("columns").into_iter().flatten().filter_map(Value::as_str).collect();
     for row in part("rows").into_iter().flatten().filter_map(Value::as_array) {
-        let mut own = String::new();
-        let (mut score, mut snippet) = (String::new(), String::new());
+        let (mut score, mut snippet, mut own) = (String::new(), String::new(), Vec::new());
         let mut place = Vec::new();
         for (column, value) in columns.iter().zip(row) {
             match *column {
                 "score" => score = value.as_f64().map(|score| format!("{score:.3}")).unwrap_or_default(),
                 "snippet" => snippet = cell(value),
                 "position" | "timestamp" | "entity_id" | "event_type" => place.push(cell(value)),
-                column if !value.is_null() => own.push_str(&format!("{column} = {}  ", cell(value))),
+                column if !value.is_null() => own.push(format!("{column} = {}", cell(value))),
                 _ => {}
             }
         }
         writeln!(terminal.out, "{score}  {}", place.join("  "))?;
-        for line in [own.trim_end(), snippet.as_str()].into_iter().filter(|line| !line.is_empty()) {
+        for line in [own.join("  "), snippet].iter().filter(|line| !line.is_empty()) {
             writeln!(terminal.out, "       {line}")?;
         }
     }

@@ -130,9 +130,10 @@ impl Engine {
     pub(crate) fn search(&self, sought: &Sought, view: &View, published: &Published) -> Result<FoundRanked> {
         let narrow = narrow(view, published);
         let mut found = FoundRanked { complete: true, ..FoundRanked::default() };
-        let allowed = match view.filter.conditions.is_empty() {
-            true => None,
-            false => decided(view, &published.reader.keyword().positions(&narrow)?, &mut found)?,
+        let allowed = if view.filter.conditions.is_empty() {
+            None
+        } else {
+            decided(view, &published.reader.keyword().positions(&narrow)?, &mut found)?
         };
         let decides_late = !view.filter.conditions.is_empty() && allowed.is_none();
         let wanted = Wanted {

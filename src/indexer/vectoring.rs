@@ -170,8 +170,12 @@ impl Vectoring {
         checkpoint: &mut Checkpoint,
         feed: &Feed,
     ) -> Result<()> {
-        // Ordering: the files are closed before they are removed.
-        *self = Self::Off;
+        if let Self::On(on) = self {
+            // Until the next commit the checkpoint names the old files, and they stay.
+            on.vectors.forget_all()?;
+            on.feed = feed.again(Position::ZERO);
+            return Ok(());
+        }
         wipe(store.disk().as_ref(), dir)?;
         checkpoint.vectors = None;
         *self = Self::open(store, options, dir, checkpoint, feed)?;

@@ -80,6 +80,7 @@ impl fmt::Display for ModelId {
 }
 
 /// Scales a vector to length 1; one without a length becomes all zero.
+#[cfg(any(test, feature = "fastembed"))]
 pub(super) fn scale_to_one(vector: &mut [f32]) {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     let scale = if length.is_finite() && length > 0.0 { 1.0 / length } else { 0.0 };

@@ -83,13 +83,9 @@ impl KeywordReader {
     }
 
     /// How many events are indexed.
+    #[cfg(test)]
     pub(crate) fn events(&self) -> u64 {
         self.searcher.num_docs()
-    }
-
-    /// How many segments they lie in.
-    pub(crate) fn segments_count(&self) -> usize {
-        self.searcher.segment_readers().len()
     }
 
     /// The best `depth` hits among the events that `narrow` leaves: the best first, of equal ones the newest.

@@ -51,11 +51,6 @@ impl Bits {
     pub(super) fn len(&self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
-
-    /// All of them, the least first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0u32..).step_by(64).zip(&self.0).flat_map(|(base, word)| numbers(*word).map(move |bit| base + bit))
-    }
 }
 
 /// The numbers of the bits that are set, the least first.

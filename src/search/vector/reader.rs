@@ -20,8 +20,6 @@ use crate::search::positions::PositionSet;
 pub(super) struct Shared {
     /// What the vectors stand on.
     pub(super) options: VectorOptions,
-    /// The embedder that made the vectors.
-    pub(super) model: String,
     /// The size of the records.
     pub(super) shape: Shape,
     /// The loops that this machine can do.
@@ -33,10 +31,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing yet.
-    pub(super) fn new(options: &VectorOptions, model: &str, shape: Shape) -> Self {
+    pub(super) fn new(options: &VectorOptions, shape: Shape) -> Self {
         Self {
             options: options.clone(),
-            model: model.to_owned(),
             shape,
             kernel: Kernel::best(),
             costs: Costs::new(),
@@ -113,11 +110,6 @@ impl VectorReader {
     /// The last position that is flushed; zero where nothing is.
     pub(crate) fn through(&self) -> Position {
         self.sets.last().map_or(Position::ZERO, |set| set.position_of(set.row_count()).previous())
-    }
-
-    /// The embedder that made the vectors.
-    pub(crate) fn model(&self) -> &str {
-        &self.shared.model
     }
 
     /// How much there is.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::checkpoint::SetLengths;
 use super::file::map;
-use super::format::{NONE, NORM_BYTES, ROW_BYTES, Row, Shape, count, u32_at};
+use super::format::{NONE, ROW_BYTES, Row, Shape, count, u32_at};
 use super::gone::{Gone, GoneRows};
 use super::graph::Graph;
 use super::kernel::Kernel;
@@ -133,11 +133,6 @@ impl SetView {
     pub(super) fn vector(&self, ordinal: u32) -> Option<&[u8]> {
         let bytes = self.shape.vector_bytes();
         self.vectors.get(ordinal as usize * bytes..)?.get(..bytes)
-    }
-
-    /// The codes of a vector.
-    pub(super) fn codes(&self, ordinal: u32) -> Option<&[u8]> {
-        self.vector(ordinal)?.get(NORM_BYTES..)
     }
 
     /// The vector of an ordinal, of length 1.

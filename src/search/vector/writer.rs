@@ -77,7 +77,7 @@ impl Vectors {
             }
         }
         let opened = Self {
-            shared: Arc::new(Shared::new(&options, model, shape)),
+            shared: Arc::new(Shared::new(&options, shape)),
             dir: dir.to_owned(),
             model: model.to_owned(),
             shape,
