@@ -4,6 +4,9 @@ use roaring::RoaringTreemap;
 
 use crate::event::Position;
 
+/// The shortest run that is added as a whole: 64 positions.
+const RANGE_POSITIONS_MIN: u64 = 64;
+
 /// Positions, each once, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PositionSet(RoaringTreemap);
@@ -12,6 +15,22 @@ impl PositionSet {
     /// Adds a position; true when it was not there.
     pub(crate) fn insert(&mut self, position: Position) -> bool {
         self.0.insert(position.get())
+    }
+
+    /// All positions of these runs, each from its first to its last; runs lie apart, in any order.
+    pub(crate) fn of_runs(mut runs: Vec<(Position, Position)>) -> Self {
+        // Stable, because that is fast where much is in order already.
+        runs.sort();
+        let mut set = RoaringTreemap::new();
+        for (first, last) in runs {
+            if last.get() - first.get() < RANGE_POSITIONS_MIN {
+                // In order, this only appends.
+                (first.get()..=last.get()).for_each(|position| _ = set.try_push(position));
+            } else {
+                set.insert_range(first.get()..=last.get());
+            }
+        }
+        Self(set)
     }
 
     /// Whether it is in there.
@@ -38,5 +57,18 @@ impl PositionSet {
 impl FromIterator<Position> for PositionSet {
     fn from_iter<I: IntoIterator<Item = Position>>(positions: I) -> Self {
         Self(positions.into_iter().map(Position::get).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_whole_whatever_their_order_and_length() {
+        let runs =
+            [(70, 199), (3, 5), (201, 201)].map(|(first, last)| (Position::new(first), Position::new(last)));
+        let expected = (3..=5).chain(70..=199).chain([201]).map(Position::new).collect();
+        assert_eq!(PositionSet::of_runs(runs.to_vec()), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use tantivy::columnar::Column;
 use tantivy::postings::TermInfo;
+use tantivy::query::BitSetDocSet;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, SegmentReader, TERMINATED};
 
@@ -81,19 +82,31 @@ impl<'s> Left<'s> {
     }
 
     /// The documents that are left, in order.
-    pub(super) fn documents(&self) -> impl Iterator<Item = DocId> + '_ {
-        let mut next = self.first;
+    pub(super) fn documents(&self) -> Vec<DocId> {
         let last = self.segment.max_doc();
-        std::iter::from_fn(move || {
-            while next < last {
-                let document = next;
-                next += 1;
-                if self.holds(document) {
-                    return Some(document);
+        let mut documents = Vec::new();
+        match (&self.names, &self.times) {
+            (Some(names), _) => {
+                let mut meant = BitSetDocSet::from(names.clone());
+                while meant.doc() != TERMINATED {
+                    documents.push(meant.doc());
+                    meant.advance();
                 }
+                documents.retain(|document| self.holds(*document));
             }
-            None
-        })
+            (None, Some((column, from, to))) => {
+                // A range beyond the values of a column gives its least value.
+                let (from, to) = ((*from).max(column.min_value()), (*to).min(column.max_value()));
+                if from <= to {
+                    column.get_docids_for_value_range(from..=to, self.first..last, &mut documents);
+                }
+                documents.retain(|document| self.holds(*document));
+            }
+            (None, None) => {
+                documents.extend((self.first..last).filter(|document| !self.segment.is_deleted(*document)));
+            }
+        }
+        documents
     }
 }
 

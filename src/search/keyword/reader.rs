@@ -69,7 +69,7 @@ impl KeywordReader {
     fn search_emptied(&self) -> tantivy::Result<PositionSet> {
         let term = Term::from_field_text(self.fields.fields, &term_at(EMPTIED, EMPTIED_TERM));
         let mut found = PositionSet::default();
-        for segment in self.segments()? {
+        for segment in self.by_age()? {
             let index = segment.reader.inverted_index(self.fields.fields)?;
             let Some(mut documents) = index.read_postings(&term, IndexRecordOption::Basic)? else { continue };
             while documents.doc() != TERMINATED {
@@ -109,10 +109,10 @@ impl KeywordReader {
     fn search_all(&self, plan: &Plan, narrow: &Narrow, top: &mut Top) -> tantivy::Result<()> {
         let weight = self.weight(plan)?;
         let exact = Exact::of(plan, &self.searcher)?;
-        for segment in self.segments()? {
+        for segment in self.by_age()? {
             let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
             let documents = if left.at_most() <= SCORED_SINGLY_MAX {
-                left.documents().collect()
+                left.documents()
             } else {
                 top.candidates(weight.as_ref(), segment.reader, &left)?
             };
@@ -140,7 +140,7 @@ impl KeywordReader {
     fn score_within(&self, plan: &Plan, allowed: &PositionSet, top: &mut Top) -> tantivy::Result<()> {
         let weight = self.weight(plan)?;
         let exact = Exact::of(plan, &self.searcher)?;
-        for segment in self.segments()? {
+        for segment in self.by_age()? {
             let mut documents = segment.places.find_all(allowed);
             documents.retain(|document| !segment.reader.is_deleted(*document));
             add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
@@ -182,7 +182,7 @@ impl KeywordReader {
     fn count_all(&self, plan: &Plan, narrow: &Narrow) -> tantivy::Result<u64> {
         let weight = plan.query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
         let mut count = 0;
-        for segment in self.segments()? {
+        for segment in self.by_age()? {
             let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
             weight.for_each_no_score(segment.reader, &mut |documents| {
                 count += documents.iter().filter(|document| left.holds(**document)).count() as u64;
@@ -200,13 +200,19 @@ impl KeywordReader {
     }
 
     fn all_left(&self, narrow: &Narrow) -> tantivy::Result<PositionSet> {
-        let mut positions = Vec::new();
-        for segment in self.segments()? {
+        let mut runs: Vec<(Position, Position)> = Vec::new();
+        for segment in self.by_age()?.iter().rev() {
             let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
-            positions.extend(left.documents().map(|document| segment.places.position(document)));
+            // Documents lie newest first, mostly without a gap.
+            for document in left.documents().into_iter().rev() {
+                let position = segment.places.position(document);
+                match runs.last_mut() {
+                    Some((_, last)) if last.next() == position => *last = position,
+                    _ => runs.push((position, position)),
+                }
+            }
         }
-        positions.sort_unstable();
-        Ok(positions.into_iter().collect())
+        Ok(PositionSet::of_runs(runs))
     }
 
     /// The fields of a query that no event has, as they were written: they are searched for as text.
@@ -233,7 +239,7 @@ impl KeywordReader {
     }
 
     /// The segments, the one with the newest event first.
-    fn segments(&self) -> tantivy::Result<Vec<Segment<'_>>> {
+    fn by_age(&self) -> tantivy::Result<Vec<Segment<'_>>> {
         let mut segments = Vec::new();
         for reader in self.searcher.segment_readers() {
             segments.push(Segment { reader, places: Places::of(reader)? });
