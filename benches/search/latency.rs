@@ -78,13 +78,14 @@ pub fn measure(source: &Source) {
     for (door, door_name) in [(Door::Tool, "`hybrid_search`"), (Door::Indexer, "`Indexer::search`")] {
         for (narrowed, filter) in [(Narrowed::No, "none"), (Narrowed::Type, "type"), (Narrowed::Time, "time")]
         {
-            let mut idle = run(&filled, source, door, narrowed);
+            let (mut idle, mut used) = run(&filled, source, door, narrowed);
             let store = filled.engine.store();
-            let (mut busy, rate) =
+            let ((mut busy, _), rate) =
                 pace::during(source, store, appended, || run(&filled, source, door, narrowed));
             appended = usize::try_from(store.snapshot().head().get()).expect("small");
             println!(
-                "| {door_name} | {filter} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {}, {} at {rate:.0}/s |",
+                "| {door_name} | {filter} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {}, {} at {rate:.0}/s |",
+                used.percentile_ms(50),
                 idle.percentile_ms(50),
                 idle.percentile_ms(99),
                 busy.percentile_ms(50),
@@ -97,24 +98,26 @@ pub fn measure(source: &Source) {
     println!();
 }
 
-/// One search after the other, for a while.
-fn run(filled: &Filled, source: &Source, door: Door, narrowed: Narrowed) -> Times {
-    let mut times = Times::default();
+/// One search after the other, for a while: how long each took, and what it used of a processor.
+fn run(filled: &Filled, source: &Source, door: Door, narrowed: Narrowed) -> (Times, Times) {
+    let (mut times, mut used) = (Times::default(), Times::default());
     let (mut began, mut random) = (Instant::now(), Random::of(filled.events));
     for search in 0.. {
         if search == WARM_UP {
-            (times, began) = (Times::default(), Instant::now());
+            (times, used, began) = (Times::default(), Times::default(), Instant::now());
         }
         if search > WARM_UP && began.elapsed() > CASE {
             break;
         }
         let n = random.below(filled.events);
+        let before = machine::thread_processor();
         times.add(match door {
             Door::Tool => by_tool(filled, source, n, narrowed),
             Door::Indexer => by_indexer(filled, source, n, narrowed),
         });
+        used.add(machine::thread_processor().saturating_sub(before));
     }
-    times
+    (times, used)
 }
 
 fn by_tool(filled: &Filled, source: &Source, n: usize, narrowed: Narrowed) -> Duration {

@@ -24,6 +24,13 @@ pub fn processor() -> Duration {
     Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
+/// What this thread has used of the processors; 0 where the system does not tell.
+pub fn thread_processor() -> Duration {
+    let used = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = used.split_whitespace().next().and_then(|used| used.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or_default())
+}
+
 /// The anonymous resident memory of this process in bytes; 0 where the system does not tell.
 pub fn anonymous_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -65,16 +65,14 @@ impl Scan<'_> {
     }
 
     fn direct(&self) -> Vec<Scored> {
-        let mut scored = Vec::new();
-        for (number, scope) in self.scopes {
+        let mut all = Vec::new();
+        for (place, (_, scope)) in (0..).zip(self.scopes) {
             for block in 0..scope.blocks() {
-                let base = first_of(block);
-                for bit in numbers(scope.word(block)) {
-                    scored.extend(self.score(*number, scope, base + bit));
-                }
+                let of = |bit| Near { distance: 0, place, ordinal: first_of(block) + bit };
+                all.extend(numbers(scope.word(block)).map(of));
             }
         }
-        scored
+        self.scored(&all)
     }
 
     fn sketched(&self, all: u64) -> Vec<Scored> {
@@ -131,38 +129,29 @@ impl Scan<'_> {
             }
         }
         let limit = reaching(&counts, wanted);
-        let wanted: Vec<&Near> = near.iter().filter(|near| near.distance <= limit).collect();
-        let mut scored = Vec::with_capacity(wanted.len());
-        for (number, near) in wanted.iter().enumerate() {
+        let nearest: Vec<Near> = near.iter().filter(|near| near.distance <= limit).copied().collect();
+        self.scored(&nearest)
+    }
+
+    /// Scores all of these.
+    fn scored(&self, all: &[Near]) -> Vec<Scored> {
+        let mut scored = Vec::with_capacity(all.len());
+        for (number, near) in all.iter().enumerate() {
             // They lie far from each other: without this, most of the time is spent waiting for them.
-            if let Some(ahead) = wanted.get(number + AHEAD)
-                && let Some(record) =
-                    self.scope(ahead.place).and_then(|scope| scope.set.vector(ahead.ordinal))
+            if let Some(ahead) = all.get(number + AHEAD)
+                && let Some((_, scope)) = self.scopes.get(ahead.place as usize)
             {
-                self.kernel.prefetch(record);
+                scope.set.fetch(self.kernel, ahead.ordinal);
             }
-            scored.extend(
-                self.scopes
-                    .get(near.place as usize)
-                    .and_then(|(number, scope)| self.score(*number, scope, near.ordinal)),
-            );
+            let Some((number, scope)) = self.scopes.get(near.place as usize) else { continue };
+            let cosine = scope.set.cosine(self.kernel, self.query, near.ordinal);
+            scored.extend(cosine.map(|cosine| Scored { cosine, scope: *number, ordinal: near.ordinal }));
         }
         scored
     }
 
-    /// The scope at this place of the list.
-    fn scope(&self, place: u32) -> Option<&Scope<'_>> {
-        self.scopes.get(place as usize).map(|(_, scope)| *scope)
-    }
-
-    #[inline]
-    fn score(&self, number: u32, scope: &Scope<'_>, ordinal: u32) -> Option<Scored> {
-        let cosine = scope.set.cosine(self.kernel, self.query, ordinal)?;
-        Some(Scored { cosine, scope: number, ordinal })
-    }
-
-    /// Compares the sketches of one block of 64 in `step`: the place of the scope, the first ordinal, the distances, and which of
-    /// them may be found.
+    /// Compares the sketches of one block of 64 in `step`: the place of the scope, the first ordinal, the distances, and
+    /// which of them may be found.
     fn blocks(&self, step: usize, mut block: impl FnMut(u32, u32, &[u16; BLOCK], u64)) {
         let mut distances = [0; BLOCK];
         for (place, (_, scope)) in (0..).zip(self.scopes) {

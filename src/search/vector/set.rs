@@ -140,6 +140,14 @@ impl SetView {
         restored(self.vector(ordinal)?)
     }
 
+    /// Begins to fetch a vector that is needed soon.
+    #[inline]
+    pub(super) fn fetch(&self, kernel: Kernel, ordinal: u32) {
+        if let Some(record) = self.vector(ordinal) {
+            kernel.prefetch(record);
+        }
+    }
+
     /// How like each other two vectors are.
     #[inline]
     pub(super) fn cosine_between(&self, kernel: Kernel, one: u32, other: u32) -> Option<f32> {

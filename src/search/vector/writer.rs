@@ -207,7 +207,8 @@ impl Vectors {
             return Err(Error::new(ErrorKind::Unavailable, "disk_failed", message));
         }
         let changed = change(self);
-        self.failed = changed.is_err();
+        // A defect of the caller is found before anything is written.
+        self.failed = changed.as_ref().is_err_and(|error| error.kind() != ErrorKind::Internal);
         changed
     }
 

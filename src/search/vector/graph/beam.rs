@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::super::bits::Bits;
+use super::super::format::count;
 
 /// A vector and how like another it is, in the order of the latter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +40,7 @@ impl Near {
 }
 
 /// A walk through one layer.
-pub(super) struct Beam<'a, Neighbours, Nearness, Keeps> {
+pub(super) struct Beam<'a, Neighbours, Fetch, Nearness, Keeps> {
     /// How many it keeps.
     pub(super) width: usize,
     /// After how many vectors it gives up.
@@ -48,16 +49,19 @@ pub(super) struct Beam<'a, Neighbours, Nearness, Keeps> {
     pub(super) seen: &'a mut Bits,
     /// Who is next to whom.
     pub(super) neighbours: Neighbours,
+    /// Begins to fetch a vector that is looked at soon.
+    pub(super) fetch: Fetch,
     /// How like the query a vector is.
     pub(super) near: Nearness,
     /// Whether a vector may be kept; it is walked over in any case.
     pub(super) keeps: Keeps,
 }
 
-impl<Neighbours, List, Nearness, Keeps> Beam<'_, Neighbours, Nearness, Keeps>
+impl<Neighbours, List, Fetch, Nearness, Keeps> Beam<'_, Neighbours, Fetch, Nearness, Keeps>
 where
     Neighbours: Fn(u32) -> List,
     List: Iterator<Item = u32>,
+    Fetch: Fn(u32),
     Nearness: Fn(u32) -> Option<Near>,
     Keeps: Fn(u32) -> bool,
 {
@@ -67,6 +71,7 @@ where
         let mut visited = 0;
         let mut best: BinaryHeap<Reverse<Near>> = BinaryHeap::with_capacity(self.width + 1);
         let mut next = BinaryHeap::from([start]);
+        let mut fresh = Vec::new();
         self.seen.insert(start.ordinal());
         if (self.keeps)(start.ordinal()) {
             best.push(Reverse(start));
@@ -76,11 +81,16 @@ where
             if worst.is_some_and(|worst| worst.beats(near)) {
                 break;
             }
+            // They lie far from each other: fetched one by one, most of the time would be spent waiting for them.
+            fresh.clear();
             for ordinal in (self.neighbours)(near.ordinal()) {
-                if !self.seen.insert(ordinal) {
-                    continue;
+                if self.seen.insert(ordinal) {
+                    (self.fetch)(ordinal);
+                    fresh.push(ordinal);
                 }
-                visited += 1;
+            }
+            visited += count(fresh.len());
+            for ordinal in fresh.iter().copied() {
                 let Some(found) = (self.near)(ordinal) else { continue };
                 let worst = if best.len() >= self.width { best.peek().map(|worst| worst.0) } else { None };
                 if worst.is_some_and(|worst| !found.beats(worst)) {

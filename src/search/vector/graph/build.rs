@@ -10,20 +10,20 @@ use super::beam::{Beam, Near};
 use super::format::Parts;
 use super::{Graph, GraphSearch};
 
-/// How many neighbours a new vector takes in each layer: 16.
-const NEIGHBOURS: usize = 16;
-/// How many neighbours a full list is cut down to: 32.
-const NEIGHBOURS_KEPT: usize = 32;
-/// How many neighbours make a list full: 48. It is cut down once in a while, not each time that one comes.
-const NEIGHBOURS_MAX: usize = 48;
+/// How many neighbours a new vector takes in each layer: 24.
+const NEIGHBOURS: usize = 24;
+/// How many neighbours a full list is cut down to: 40.
+const NEIGHBOURS_KEPT: usize = 40;
+/// How many neighbours make a list full: 60. It is cut down once in a while, not each time that one comes.
+const NEIGHBOURS_MAX: usize = 60;
 /// How many candidates are looked at for the neighbours of a new vector: 120.
 const BUILD_WIDTH: usize = 120;
 /// How wide the search is that must reach each vector for itself: 32.
 const PROOF_WIDTH: usize = 32;
-/// What building takes for each vector while it lasts, the finished graph and its copy included: 700 bytes.
-pub(super) const BUILD_BYTES: u64 = 700;
-/// What a finished graph takes for each vector, at most: 210 bytes.
-pub(super) const GRAPH_BYTES: u64 = 210;
+/// What building takes for each vector while it lasts, the finished graph and its copy included: 800 bytes.
+pub(super) const BUILD_BYTES: u64 = 800;
+/// What a finished graph takes for each vector, at most: 260 bytes.
+pub(super) const GRAPH_BYTES: u64 = 260;
 
 /// Builds the graph of a set; `None` when it is told to stop. The same vectors give the same graph.
 pub(super) fn build(set: &SetView, kernel: Kernel, stop: &AtomicBool) -> Option<Parts> {
@@ -115,6 +115,7 @@ impl Growing<'_> {
             visited_max: u32::MAX,
             seen: &mut seen,
             neighbours: |other| layer.into_iter().flat_map(move |layer| layer.neighbours(other)),
+            fetch: |other| self.set.fetch(self.kernel, other),
             near: |other| Some(self.near(ordinal, other)),
             keeps: |_| true,
         };

@@ -7,8 +7,8 @@ use super::super::set::SetView;
 use super::Graph;
 use super::beam::{Beam, Near};
 
-/// The share of the vectors after which a walk gives up: one in 16. A scan is cheaper then.
-const VISITED_SHARE: u32 = 16;
+/// The share of the vectors after which a walk gives up: one in 8. A scan is cheaper then.
+const VISITED_SHARE: u32 = 8;
 /// How many vectors a walk may look at in any case: 4,096.
 const VISITED_MIN: u32 = 4_096;
 
@@ -41,6 +41,7 @@ impl GraphSearch<'_> {
             neighbours: |ordinal| {
                 self.graph.neighbours(0, ordinal).filter(|ordinal| *ordinal < self.graph.ordinals)
             },
+            fetch: |ordinal| self.set.fetch(self.kernel, ordinal),
             near: |ordinal| self.near(ordinal),
             keeps,
         };
