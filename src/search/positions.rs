@@ -24,8 +24,7 @@ impl PositionSet {
         let mut set = RoaringTreemap::new();
         for (first, last) in runs {
             if last.get() - first.get() < RANGE_POSITIONS_MIN {
-                // In order, this only appends.
-                (first.get()..=last.get()).for_each(|position| _ = set.try_push(position));
+                set.extend(first.get()..=last.get());
             } else {
                 set.insert_range(first.get()..=last.get());
             }

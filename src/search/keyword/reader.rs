@@ -88,6 +88,12 @@ impl KeywordReader {
         self.searcher.num_docs()
     }
 
+    /// How many segments they lie in.
+    #[cfg(test)]
+    pub(crate) fn segments(&self) -> usize {
+        self.searcher.segment_readers().len()
+    }
+
     /// The best `depth` hits among the events that `narrow` leaves: the best first, of equal ones the newest.
     ///
     /// # Errors
