@@ -29,7 +29,7 @@ impl Graphing {
         let shared = Arc::<Shared>::default();
         let working = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("allsource-graphs".to_owned()).spawn(move || {
-            priority::lower();
+            priority::lower(priority::LAST);
             working.work(&graphs);
         });
         let thread =

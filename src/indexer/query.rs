@@ -25,7 +25,7 @@ pub struct SearchQuery<'a> {
 }
 
 impl Indexer {
-    /// The best events of what is indexed, at most 400 from each index; read them with
+    /// The best events of what is indexed, at most 200 from each index; read them with
     /// [`Snapshot::event`](crate::store::Snapshot::event). Waits up to `timeout` until the indexes are open, but not until
     /// the newest events are in them: for that see [`catch_up`](Self::catch_up).
     ///

@@ -129,7 +129,7 @@ impl Drop for Indexer {
 /// Indexes until it is told to end; after a failure it goes on from the last commit.
 fn follow(store: &Store, shared: &Shared, options: &SearchOptions) {
     // Threads that are started from here, for merging, inherit it.
-    priority::lower();
+    priority::lower(priority::BEHIND);
     let feed = store.feed(Position::ZERO);
     shared.woken_by(feed.waker());
     while !shared.is_closing() {

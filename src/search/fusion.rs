@@ -41,7 +41,7 @@ impl Default for Fusion {
 /// of the query that stands anywhere. The best score of the query over the whole index would be no better bound: in the mean of three
 /// collections it gave 25 thousandths of nDCG@10 more than words alone against 23 with whole questions as keywords, 74
 /// against 98 with their four rarest words, each at its better weight (0.5 and 0.35); and the best of bad matches would be perfect. That a cosine
-/// counts from the model's background on, and not from 0, is worth 3 and 12 thousandths.
+/// counts from the model's background on, and not from 0, is worth 4 and 12 thousandths.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
     /// The BM25 score that counts 1; what lies above it does too.

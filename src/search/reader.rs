@@ -1,14 +1,21 @@
 //! Both indexes as one commit left them, searched together.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use super::fusion::{Bounds, Fusion, Ranked, join, rank};
 use super::{
-    KeywordQuery, KeywordReader, Narrow, PositionSet, VectorFound, VectorPath, VectorReader, VectorStats,
+    KeywordHit, KeywordQuery, KeywordReader, Narrow, PositionSet, VectorFound, VectorPath, VectorReader,
+    VectorStats,
 };
 use crate::error::Result;
 use crate::event::Position;
 
-/// How many events each index gives to be ranked, whatever the limit of the caller.
-pub(crate) const DEPTH: usize = 400;
+/// How many events each index gives to be ranked, whatever the limit of the caller. Because each of them then gets the score that
+/// the other index has for it, 50 find what all would at the top; these are for who reads on.
+pub(crate) const DEPTH: usize = 200;
+/// From this many events on both indexes are searched at the same time: 50,000. A thread costs more than a small search.
+const PARALLEL_EVENTS_MIN: u64 = 50_000;
 
 /// Both indexes as one commit left them.
 #[derive(Clone)]
@@ -70,18 +77,35 @@ impl SearchReader {
     /// # Errors
     /// `Corrupt` when an index cannot be read.
     pub(crate) fn rank(&self, wanted: &Wanted<'_>) -> Result<Ranking> {
-        let keyword = match (wanted.keywords, wanted.allowed) {
-            (None, _) => Vec::new(),
-            (Some(query), None) => self.keyword.search(query, wanted.narrow, wanted.depth)?,
-            (Some(query), Some(allowed)) => self.keyword.search_within(query, allowed, wanted.depth)?,
-        };
-        let vectors = self.nearest(wanted)?;
+        let (keyword, vectors) = self.search_both(wanted)?;
         let near = vectors.as_ref().map_or(&[][..], |found| found.hits.as_slice());
         let is_cut = keyword.len() >= wanted.depth || near.len() >= wanted.depth;
         let mut hits = join(&keyword, near);
         self.complete(&mut hits, wanted)?;
         self.score(&mut hits, wanted)?;
         Ok(Ranking { hits, is_cut, vectors })
+    }
+
+    /// What each index finds; of a large store at the same time.
+    fn search_both(&self, wanted: &Wanted<'_>) -> Result<(Vec<KeywordHit>, Option<VectorFound>)> {
+        let is_both = wanted.keywords.is_some() && wanted.meaning.is_some();
+        if !is_both || self.keyword.events() < PARALLEL_EVENTS_MIN {
+            return Ok((self.matching(wanted)?, self.nearest(wanted)?));
+        }
+        thread::scope(|scope| {
+            let nearest = scope.spawn(|| self.nearest(wanted));
+            let matching = self.matching(wanted);
+            let nearest = nearest.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok((matching?, nearest?))
+        })
+    }
+
+    fn matching(&self, wanted: &Wanted<'_>) -> Result<Vec<KeywordHit>> {
+        match (wanted.keywords, wanted.allowed) {
+            (None, _) => Ok(Vec::new()),
+            (Some(query), None) => self.keyword.search(query, wanted.narrow, wanted.depth),
+            (Some(query), Some(allowed)) => self.keyword.search_within(query, allowed, wanted.depth),
+        }
     }
 
     /// These events with their scores, in the order in which they are given.

@@ -16,11 +16,15 @@ pub(crate) const PREFIX_TERMS_MAX: usize = 1_000;
 /// The most paths that one `field:` may stand for: 64.
 pub(crate) const FIELD_PATHS_MAX: usize = 64;
 
-/// Words that stand in almost every English text. A query looks for them only where it has no other, or in a phrase.
-const COMMON: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
-    "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to",
-    "was", "will", "with",
+/// Words that stand in almost every English text, and those with which people ask: to BM25 these are rare, and so weighty, where
+/// events hold no questions. A query looks for them only where it has no other, or in a phrase.
+const COMMON: [&str; 73] = [
+    "a", "am", "an", "and", "are", "as", "at", "be", "been", "being", "but", "by", "can", "could", "did",
+    "do", "does", "for", "from", "had", "has", "have", "how", "i", "i'd", "i'll", "i'm", "i've", "if", "in",
+    "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "should", "so", "such",
+    "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "was", "we",
+    "were", "what", "what's", "when", "where", "which", "who", "whom", "whose", "why", "will", "with",
+    "would", "you", "your",
 ];
 
 /// A query for [`KeywordReader`](super::KeywordReader).

@@ -83,7 +83,6 @@ impl KeywordReader {
     }
 
     /// How many events are indexed.
-    #[cfg(test)]
     pub(crate) fn events(&self) -> u64 {
         self.searcher.num_docs()
     }

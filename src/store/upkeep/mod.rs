@@ -88,7 +88,7 @@ struct Due {
 impl Branch {
     /// Does what is due, again and again, until the branch closes.
     pub(crate) fn keep_up(&self) {
-        priority::lower();
+        priority::lower(priority::LAST);
         let mut pace = Pace::from(self.options.clock.now());
         while self.background.wait_for_upkeep(LOOK_INTERVAL) {
             let urgency = Urgency::InTime(self.options.clock.now());
