@@ -115,6 +115,9 @@
 //! - *Vectors are scanned first, and looked up in graphs second.* One bit a dimension makes a scan of a million vectors a matter
 //!   of milliseconds that nothing has to be built for, that filters make faster instead of emptier, and that finds what was
 //!   added a moment ago. Graphs are a cache beside it.
+//! - *Graphs are built here.* The library that was tried (`hnsw_rs`) left one vector in twenty unreached in clustered sets, held its own
+//!   copy of every vector, and ends the process over a damaged file. Ours (HNSW, Malkov and Yashunin 2016) walks the set's own
+//!   vectors, is mapped from a file with a checksum, and keeps a list of what a search does not reach.
 //! - *The rest of a ranking travels in its cursor.* Pages of a ranking cannot be found again by position, and asking again
 //!   ranks anew; so a cursor carries the positions that come next.
 //! - *A repeated call is known by its events alone.* Expectations and conditions do not count: what was stored once is

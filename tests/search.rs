@@ -213,12 +213,16 @@ fn a_reader_finds_what_the_last_writer_indexed() {
     let engine = tickets(root.path());
     check(&engine, "hybrid_search", json!({"keywords": "mark7"}), &[8]);
     engine.close().expect("closes");
+    // Something that a writer would remove.
+    let stranger = root.path().join("tenants/default/main/search/vectors/000009-00000000000000000099.rows");
+    std::fs::write(&stranger, "left over").expect("written");
     let reading = Options { mode: allsource::store::Mode::Read, ..Options::default() };
     let store = Store::open(root.path(), reading).expect("readable");
     let indexer = Indexer::start(&store, options("bag/1")).expect("a thread");
     let query = SearchQuery { keywords: Some("mark7"), meaning: Some("refund"), ..SearchQuery::default() };
     let found = indexer.search(&query, PATIENCE).expect("a search");
     assert_eq!(found.first().map(|hit| hit.position.get()), Some(8));
+    assert!(stranger.exists(), "a reader changes nothing");
 }
 
 /// One byte of each file of both indexes: found by name, and the index is made anew.

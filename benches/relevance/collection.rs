@@ -1,4 +1,4 @@
-//! Reading a collection in the form of BEIR (Thakur and others, NeurIPS 2021).
+//! Reading a collection in the form of BEIR (Thakur and others, 2021).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

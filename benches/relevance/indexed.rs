@@ -94,9 +94,10 @@ impl Indexed {
 
 /// The document as an event. Names that are one token each, which no text holds, leave its words as they are.
 fn draft(document: &Document) -> EventDraft {
-    let payload = match document.title.is_empty() {
-        true => json!({"text": document.text}),
-        false => json!({"title": document.title, "text": document.text}),
+    let payload = if document.title.is_empty() {
+        json!({"text": document.text})
+    } else {
+        json!({"title": document.title, "text": document.text})
     };
     let entity = format!("d{}", document.id);
     EventDraft::new(&entity, "d", payload.to_string()).expect("a valid draft")

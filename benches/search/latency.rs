@@ -70,10 +70,10 @@ pub fn measure(source: &Source) {
     println!("## Hybrid search over {} events ({})\n", filled.events, machine::state());
     println!("{:?}\n", filled.indexer.progress().and_then(|progress| progress.vectors));
     println!(
-        "| search | filter | idle p50 | idle p99 | while {}/s are appended: p50 | p99 | searches |",
+        "| search | filter | processor p50 | idle p50 | idle p99 | while {}/s are appended: p50 | p99 | searches |",
         pace::RATE
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut appended = filled.events;
     for (door, door_name) in [(Door::Tool, "`hybrid_search`"), (Door::Indexer, "`Indexer::search`")] {
         for (narrowed, filter) in [(Narrowed::No, "none"), (Narrowed::Type, "type"), (Narrowed::Time, "time")]

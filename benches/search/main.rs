@@ -9,6 +9,8 @@
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a bench measures real time on real files, prints what it finds, and has nobody to report an error to"
 )]
 
@@ -48,7 +50,7 @@ impl Plan {
                 }
                 "--file" => plan.file = Some(arguments.next().expect("a path behind --file").into()),
                 part if ["indexing", "appends", "latency", "freshness"].contains(&part) => {
-                    plan.parts.push(argument)
+                    plan.parts.push(argument);
                 }
                 other => panic!("{other} is none of indexing, appends, latency, freshness, --events, --file"),
             }

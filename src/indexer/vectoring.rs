@@ -96,7 +96,8 @@ impl Vectoring {
             return Ok((None, None, Meaning::Off));
         };
         let (model, dimension) = (embedder.model().as_str(), embedder.dimension());
-        match Vectors::open(vector_options(store, options), dir, model, dimension, Some(vectors)) {
+        let reading = VectorOptions { writable: false, ..vector_options(store, options) };
+        match Vectors::open(reading, dir, model, dimension, Some(vectors)) {
             Ok(vectors) => {
                 let through = vectors.next().previous();
                 Ok((Some(vectors.reader()), Some(through), Meaning::On(embedder.model().clone())))

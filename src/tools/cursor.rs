@@ -194,19 +194,19 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(cursor: Cursor) {
+    fn check(cursor: &Cursor) {
         let text = cursor.encode();
         assert!(text.bytes().all(|byte| ALPHABET.contains(&byte)), "{text}");
-        assert_eq!(Cursor::decode(&text).expect("a cursor"), cursor, "{text}");
+        assert_eq!(Cursor::decode(&text).expect("a cursor"), *cursor, "{text}");
     }
 
     #[test]
     fn a_cursor_reads_back_as_it_was() {
-        check(cursor());
-        check(Cursor { now: Some(Timestamp::from_micros(1_700_000_000_000_000)), ..cursor() });
+        check(&cursor());
+        check(&Cursor { now: Some(Timestamp::from_micros(1_700_000_000_000_000)), ..cursor() });
         let ranked = [262_200, 1, 77, 262_199].map(Position::new).to_vec();
-        check(Cursor { ranked, now: Some(Timestamp::from_micros(7)), ..cursor() });
-        check(Cursor {
+        check(&Cursor { ranked, now: Some(Timestamp::from_micros(7)), ..cursor() });
+        check(&Cursor {
             now: Some(Timestamp::from_micros(-1)),
             epoch: u64::MAX,
             descending: false,

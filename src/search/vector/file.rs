@@ -52,9 +52,15 @@ impl AppendFile {
     }
 
     /// Opens a file to add to it behind what counts of it.
-    pub(super) fn open(disk: &dyn Disk, path: &Path, length: Length, bytes_max: u64) -> Result<Self> {
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        length: Length,
+        bytes_max: u64,
+        writable: bool,
+    ) -> Result<Self> {
         let opened = || -> io::Result<Self> {
-            let file = disk.open(path, true)?;
+            let file = disk.open(path, writable)?;
             Ok(Self {
                 path: path.to_owned(),
                 map: file.map()?,

@@ -12,6 +12,7 @@ use super::format::{
     LAST_BYTES, NONE, ROW_BYTES, Row, Shape, TEXT_BYTES, TextHash, count, decode_text, encode_text,
 };
 use super::gone::GoneRows;
+use super::options::VectorOptions;
 use super::quantise::Quantised;
 use super::set::{Last, SetView, stem};
 use crate::error::Result;
@@ -72,16 +73,16 @@ impl Filling {
 
     /// Goes on with a set where a checkpoint left it.
     pub(super) fn open(
-        disk: &dyn Disk,
+        options: &VectorOptions,
         dir: &Path,
         shape: Shape,
-        vectors_max: usize,
         lengths: &SetLengths,
     ) -> Result<Self> {
+        let disk = options.disk.as_ref();
         let stem = stem(dir, lengths.number, lengths.first);
-        let sizes = Sizes::of(shape, vectors_max);
+        let sizes = Sizes::of(shape, options.set_vectors_max);
         let file = |ending: &str, length: Length, max| {
-            AppendFile::open(disk, &stem.with_extension(ending), length, max)
+            AppendFile::open(disk, &stem.with_extension(ending), length, max, options.writable)
         };
         let mut opened = Self {
             number: lengths.number,

@@ -4,7 +4,7 @@
 //! ([`embed`](super::embed)), or deciding when they are added (the indexer).
 //!
 //! Events are added in order of their positions to the newest *set*: append-only files, one record for each different vector and
-//! one for each event ([`format`]). A full set is sealed. What counts of the files says a [`VectorCheckpoint`], which
+//! one for each event ([`mod@format`]). A full set is sealed. What counts of the files says a [`VectorCheckpoint`], which
 //! lives where the keyword index commits, so both are always of one age.
 //!
 //! **Invariant:** what a reader sees never changes: records are only added behind it, and its mappings stay.

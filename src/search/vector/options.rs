@@ -18,6 +18,8 @@ pub struct VectorOptions {
     pub graph_vectors_min: usize,
     /// How much memory graphs may take, the one being built included: 2 GiB. Sets beyond it are scanned.
     pub graph_memory_bytes_max: u64,
+    /// Whether anything may be changed: true. When not, no file is opened for writing, made or removed.
+    pub writable: bool,
 }
 
 impl Default for VectorOptions {
@@ -36,6 +38,7 @@ impl VectorOptions {
             set_vectors_max: 131_072,
             graph_vectors_min: 50_000,
             graph_memory_bytes_max: 2 << 30,
+            writable: true,
         }
     }
 }

@@ -48,7 +48,8 @@ struct Sealed {
 }
 
 impl Vectors {
-    /// Opens a directory as a checkpoint left it, or empty without one. Everything else in it is removed.
+    /// Opens a directory as a checkpoint left it, or empty without one. Everything else in it is removed, unless it is opened for
+    /// [reading](VectorOptions::writable) alone: then nothing changes.
     ///
     /// # Errors
     /// `Conflict` with the code `other_model` when the vectors are another embedder's; `Corrupt` with the code
@@ -64,16 +65,17 @@ impl Vectors {
         if let Some(checkpoint) = checkpoint {
             same_model(checkpoint, model, dimension)?;
         }
-        options.disk.create_dir_all(dir).map_err(|error| failed("create", dir, &error))?;
         let sets = checkpoint.map_or(&[][..], |checkpoint| &checkpoint.sets);
-        remove_strangers(&options, dir, sets)?;
+        if options.writable {
+            options.disk.create_dir_all(dir).map_err(|error| failed("create", dir, &error))?;
+            remove_strangers(&options, dir, sets)?;
+        }
         let (mut sealed, mut filling) = (Vec::new(), None);
         for lengths in sets {
             if lengths.last.is_some() {
                 sealed.push(Sealed::open(&options, dir, shape, lengths)?);
             } else {
-                let disk = options.disk.as_ref();
-                filling = Some(Filling::open(disk, dir, shape, options.set_vectors_max, lengths)?);
+                filling = Some(Filling::open(&options, dir, shape, lengths)?);
             }
         }
         let opened = Self {
