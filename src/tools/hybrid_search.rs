@@ -1,9 +1,9 @@
 //! `hybrid_search`: finds events by their words, by their meaning, or by both.
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, HITS_DEFAULT, Kind};
+use super::argument::{Argument, BUDGET, FILTER, FORMAT, HITS_DEFAULT, Kind};
 use super::call::Call;
-use super::searching::{HITS, fusion};
+use super::searching::{FOUND, HITS, fusion};
 use super::{Hints, Tool};
 use crate::engine::Sought;
 use crate::error::{Error, Result};
@@ -27,14 +27,7 @@ pub(super) const TOOL: Tool = Tool {
                   semantic_query alone. For exact conditions, order by time or counts use query_events and quick_stats.",
     hints: Hints::READ,
     arguments: &[ARGUMENTS, FILTER, HITS, FORMAT, BUDGET],
-    fields: &[
-        Field::new("indexed_through", "integer"),
-        Field::new("fresh", "boolean"),
-        Field::new("explain", "object"),
-        CONSTANT,
-        Field::new("table", "object"),
-        Field::new("hits", "array"),
-    ],
+    fields: FOUND,
     limit_default: HITS_DEFAULT,
     example: r#"{"keywords": "refund", "semantic_query": "customer wants the money back", "limit": 5}"#,
     run,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Number, Value, json};
 
 use super::answer::{Matched, Paging, Reply, Rows, Step};
-use super::argument::{Argument, Kind};
+use super::argument::{Argument, CONSTANT, Field, Kind};
 use super::call::Call;
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{FoundRanked, Hit, Sought, View};
@@ -36,6 +36,16 @@ pub(super) const HITS: &[Argument] = &[
         "Wait (5 s) until found; -1: all stored so far",
     ),
     Argument::optional("explain", Kind::Flag, "Say how it was found"),
+];
+
+/// What a search answers beyond what every answer has.
+pub(super) const FOUND: &[Field] = &[
+    Field::new("indexed_through", "integer"),
+    Field::new("fresh", "boolean"),
+    Field::new("explain", "object"),
+    CONSTANT,
+    Field::new("table", "object"),
+    Field::new("hits", "array"),
 ];
 
 /// What a searching tool searches in: the indexes as they are, and the view that they are asked about.

@@ -1,9 +1,9 @@
 //! `semantic_search_events`: finds events by what they are about, or like another event.
 
 use super::answer::Reply;
-use super::argument::{Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, HITS_DEFAULT, Kind};
+use super::argument::{Argument, BUDGET, FILTER, FORMAT, HITS_DEFAULT, Kind};
 use super::call::Call;
-use super::searching::HITS;
+use super::searching::{FOUND, HITS};
 use super::{Hints, Tool};
 use crate::engine::Sought;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,14 +31,7 @@ pub(super) const TOOL: Tool = Tool {
                   exact words use hybrid_search with keywords; for conditions and counts query_events and quick_stats.",
     hints: Hints::READ,
     arguments: &[ARGUMENTS, FILTER, HITS, FORMAT, BUDGET],
-    fields: &[
-        Field::new("indexed_through", "integer"),
-        Field::new("fresh", "boolean"),
-        Field::new("explain", "object"),
-        CONSTANT,
-        Field::new("table", "object"),
-        Field::new("hits", "array"),
-    ],
+    fields: FOUND,
     limit_default: HITS_DEFAULT,
     example: r#"{"query": "payment was declined", "limit": 5}"#,
     run,

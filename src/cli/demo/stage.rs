@@ -142,9 +142,12 @@ impl<'s, 't> Stage<'s, 't> {
                 break;
             }
             dropped += 1;
-            columns.pop();
-            for row in &mut rows {
-                row.truncate(columns.len());
+            // What a hit says, and how near it is, is what a search is for.
+            let is_spared = |column: &String| ["score", "snippet"].contains(&column.as_str());
+            let at = columns.iter().rposition(|column| !is_spared(column)).unwrap_or(columns.len() - 1);
+            columns.remove(at);
+            for row in rows.iter_mut().filter(|row| row.len() > at) {
+                row.remove(at);
             }
         }
         for line in String::from_utf8_lossy(&text).lines() {
