@@ -1,7 +1,7 @@
 #!/bin/sh
 # Drives `allsource mcp` with the command line of the MCP Inspector, in both eras of the protocol.
 # Needs Node 22 and the Inspector on the PATH:
-#   npm install --prefix /tmp/inspector node@22 @modelcontextprotocol/inspector
+#   npm install --prefix /tmp/inspector node@22 @modelcontextprotocol/inspector@2
 #   PATH=/tmp/inspector/node_modules/.bin:$PATH scripts/clients/inspector.sh target/release/allsource
 # Exits with the first failure; `--strict` fails on any input or output schema that some client cannot read.
 set -eu
