@@ -38,6 +38,8 @@ fn append(engine: &Engine, entity: &str, event_type: &str, payload: &str) {
 /// A call that must succeed, over everything that is stored.
 #[track_caller]
 fn ask(engine: &Engine, tool: &str, mut arguments: Value) -> Value {
+    // A call waits 5 s; on a machine that is busy with other tests that may be too short.
+    assert!(engine.indexer().expect("an indexer").catch_up(PATIENCE));
     arguments["wait_for_position"] = json!(-1);
     let answer = tools::call(engine, tool, arguments.as_object().expect("an object"), &Caller::default());
     assert!(!answer.is_error, "{:?}", answer.body);
