@@ -1,9 +1,13 @@
-//! Vectors for a bench: made ones that lie as those of texts do, or those of a file.
+//! Vectors for a bench: made ones that lie as those of texts do, or those of the texts of a file.
 
 use std::fs;
 
 use allsource::clock::{IdSource, SeededIds};
+use allsource::search::embed::{BuiltIn, Embedder};
+use serde_json::Value;
 
+/// The texts embedded at a time.
+const EMBEDDED: usize = 10_000;
 /// How many numbers a made vector has.
 const DIMENSION: usize = 256;
 /// Wide subjects, narrow ones within them, and directions in which texts about one of them differ.
@@ -46,11 +50,13 @@ impl Vectors {
         made
     }
 
-    /// Reads those of a file; the last ones are the queries.
+    /// Reads those of a file, texts embedded by the built-in model; the last ones are the queries.
     pub(crate) fn read(file: &str, queries: usize) -> Self {
         let text = fs::read_to_string(file).expect("a readable file");
-        let mut read: Vec<Vec<f32>> =
-            text.lines().map(|line| serde_json::from_str(line).expect("an array of numbers")).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let mut read: Vec<Vec<f32>> = lines.chunks(EMBEDDED).flat_map(vectors).collect();
+        // A text without a word that the model knows is like nothing, and is not looked for.
+        read.retain(|vector| vector.iter().any(|number| *number != 0.0));
         let queries = read.split_off(read.len().saturating_sub(queries));
         let (wide, narrow, directions) = (Vec::new(), Vec::new(), Vec::new());
         Self { count: read.len(), read, wide, narrow, directions, queries }
@@ -89,6 +95,16 @@ impl Vectors {
                 *number += weight * direction;
             }
         }
+    }
+}
+
+/// The vectors of lines that are strings, or arrays of numbers.
+fn vectors(lines: &[&str]) -> Vec<Vec<f32>> {
+    let parsed = lines.iter().map(|line| serde_json::from_str(line).expect("JSON on each line"));
+    let parsed: Vec<Value> = parsed.collect();
+    match parsed.iter().map(Value::as_str).collect::<Option<Vec<&str>>>() {
+        Some(texts) => BuiltIn::default().embed(&texts).expect("texts can be embedded"),
+        None => parsed.into_iter().map(|line| serde_json::from_value(line).expect("numbers")).collect(),
     }
 }
 

@@ -4,6 +4,23 @@ use allsource::search::vector::VectorFound;
 
 use crate::made::Vectors;
 
+/// How much less than the worst of the best a cosine may be, as ann-benchmarks has it
+/// (<https://github.com/erikbern/ann-benchmarks>): which of two texts that say nearly the same comes first is chance.
+const TOLERANCE: f32 = 1e-3;
+/// What only rounding of exact numbers explains.
+const ROUNDING: f32 = 1e-6;
+
+/// How many of the hits are among the best.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Recall {
+    /// Within the tolerance.
+    pub(crate) right: u32,
+    /// Without any.
+    pub(crate) strict: u32,
+    /// How many there could be.
+    pub(crate) all: u32,
+}
+
 /// The least cosine that is among the best, for each query.
 pub(crate) struct Truth {
     /// The filter keeps one position in so many.
@@ -44,23 +61,25 @@ impl Truth {
         let least = |mut best: Vec<f32>| {
             best.sort_by(|a, b| b.total_cmp(a));
             best.truncate(depth);
-            (best.last().copied().unwrap_or(1.0) - 1e-6, u32::try_from(best.len()).expect("a depth"))
+            (best.last().copied().unwrap_or(1.0), u32::try_from(best.len()).expect("a depth"))
         };
         Self { share, least: best.into_iter().map(least).collect() }
     }
 
-    /// How many of the hits are among the best, and how many there could be.
-    pub(crate) fn compare(&self, query: usize, found: &VectorFound, vectors: &Vectors) -> (u32, u32) {
+    /// How many of the hits are among the best.
+    pub(crate) fn compare(&self, query: usize, found: &VectorFound, vectors: &Vectors) -> Recall {
         let (least, all) = self.least[query];
         let mut vector = Vec::new();
-        let mut right = 0;
+        let mut recall = Recall { all, ..Recall::default() };
         for hit in &found.hits {
             assert!(self.share == 1 || kept(hit.position.get(), self.share), "a hit outside of the filter");
             let number = usize::try_from(hit.position.get() - 1).expect("a position");
             vectors.get(number % vectors.len(), &mut vector);
-            right += u32::from(cosine(&vector, &vectors.queries()[query]) >= least);
+            let cosine = cosine(&vector, &vectors.queries()[query]);
+            recall.right += u32::from(cosine >= least - TOLERANCE);
+            recall.strict += u32::from(cosine >= least - ROUNDING);
         }
-        (right, all)
+        recall
     }
 }
 

@@ -1,8 +1,8 @@
 //! How fast vectors are found, how many of the right ones, and what that takes.
 //!
 //! `cargo bench --bench vectors [-- COUNT… | FILE.jsonl]` prints a Markdown table for 10 thousand, 100 thousand and
-//! 1 million made vectors, for other counts, or for those of a file: an array of numbers on each line, the last 100 of which
-//! are the queries.
+//! 1 million made vectors, for other counts, or for those of a file: a JSON string, which the built-in model embeds, or an array
+//! of numbers on each line, the last 100 of which are the queries.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use allsource::search::vector::{
 };
 
 use made::Vectors;
-use truth::Truth;
+use truth::{Recall, Truth};
 
 /// How many queries are asked.
 const QUERIES: usize = 100;
@@ -36,8 +36,8 @@ const SHARES: [u64; 4] = [1, 10, 100, 10_000];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    println!("| vectors | what | path taken | p50 ms | p99 ms | recall@{DEPTH} |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| vectors | what | path taken | p50 ms | p99 ms | recall@{DEPTH} | strict |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut notes = Vec::new();
     if let Some(file) = arguments.iter().find(|argument| argument.ends_with("jsonl")) {
         notes.push(measure(&Vectors::read(file, QUERIES), 1));
@@ -108,7 +108,7 @@ fn report(index: &VectorIndex, name: &str, vectors: &Vectors, truths: &[Truth], 
                 .map(Position::new)
                 .collect()
         });
-        let (mut times, mut good, mut all, mut took) = (Vec::new(), 0, 0, "");
+        let (mut times, mut sum, mut took) = (Vec::new(), Recall::default(), "");
         for (number, query) in vectors.queries().iter().enumerate() {
             // The first round fetches what the second is measured with.
             index.nearest(query, filter.as_ref(), DEPTH, path);
@@ -116,9 +116,10 @@ fn report(index: &VectorIndex, name: &str, vectors: &Vectors, truths: &[Truth], 
             let found = index.nearest(query, filter.as_ref(), DEPTH, path);
             times.push(begun.elapsed());
             took = found.path;
-            let (right, of) = truth.compare(number, &found, vectors);
-            good += right;
-            all += of;
+            let recall = truth.compare(number, &found, vectors);
+            sum.right += recall.right;
+            sum.strict += recall.strict;
+            sum.all += recall.all;
         }
         times.sort();
         let kind = match truth.share {
@@ -126,8 +127,8 @@ fn report(index: &VectorIndex, name: &str, vectors: &Vectors, truths: &[Truth], 
             share => format!("filter {} %", 100.0 / share as f64),
         };
         let [p50, p99] = [times.len() / 2, times.len() * 99 / 100].map(|rank| millis(times[rank]));
-        let recall = f64::from(good) / f64::from(all);
-        println!("| {name} | {path:?}, {kind} | {took} | {p50:.2} | {p99:.2} | {recall:.4} |");
+        let [recall, strict] = [sum.right, sum.strict].map(|good| f64::from(good) / f64::from(sum.all));
+        println!("| {name} | {path:?}, {kind} | {took} | {p50:.2} | {p99:.2} | {recall:.4} | {strict:.4} |");
     }
 }
 
