@@ -69,6 +69,9 @@
 //! keyword index is the one commit point. A crash loses what was not committed, and it is indexed again. Readers pin what
 //! was committed last; appends never wait for an index, and a search may wait for a position.
 //!
+//! What a fork added is indexed in memory when the fork is searched, and is searched together with `main`'s indexes, of which only
+//! positions up to the cut count. Words are weighed by what both know together, so the scores of both are of one measure.
+//!
 //! A search ([`Engine`](engine::Engine)) asks both indexes for a fixed number of events, with the filter inside, gives each the
 //! score that the other index has for it, and combines the two by bounds that do not depend on what else was found. Vectors are
 //! scanned, one bit a dimension first and then exactly, or looked up in a graph where that is cheaper. Whatever the indexes

@@ -77,7 +77,7 @@ fn of_several_who_register_the_same_name_one_wins() {
                 Filter { event_type: Some(NamePattern::Exact(event_type.clone())), ..Filter::default() };
             let append = Append {
                 events: vec![event(&format!("account {caller} {name}"), &event_type, caller)],
-                condition: Some(AppendCondition { filter, after: Position::ZERO }),
+                conditions: vec![AppendCondition { filter, after: Position::ZERO }],
                 ..Append::default()
             };
             match store.append(append) {

@@ -1,6 +1,7 @@
 //! The command line keeps its word: counts are right, a second import adds nothing, exit codes say how it ended.
 
 mod backups;
+mod forks;
 mod imports;
 mod queries;
 mod upkeep;

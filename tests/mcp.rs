@@ -1,6 +1,7 @@
 //! The real program over its real standard streams, as a client sees it: plain lines of JSON, in both eras.
 
 mod client;
+mod confirmation;
 
 use std::path::Path;
 

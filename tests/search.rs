@@ -11,7 +11,7 @@ use allsource::clock::SystemClock;
 use allsource::engine::{Caller, Engine};
 use allsource::event::EventDraft;
 use allsource::indexer::{Indexer, SearchOptions, SearchQuery};
-use allsource::store::{Append, Options, RetentionPolicy, Store};
+use allsource::store::{Append, NewFork, Options, RetentionPolicy, Store};
 use allsource::tools;
 use serde_json::{Value, json};
 
@@ -207,6 +207,38 @@ fn what_retention_has_emptied_is_not_found_any_more() {
         SearchQuery { meaning: Some("the card was declined by the bank"), ..SearchQuery::default() };
     let near = indexer.search(&meaning, PATIENCE).expect("a search");
     assert!(near.iter().all(|hit| hit.position.get() >= 4), "{near:?}");
+}
+
+#[test]
+fn a_fork_finds_no_more_of_what_retention_has_emptied_and_a_reader_finds_what_the_fork_added() {
+    let root = tempfile::tempdir().expect("a directory");
+    let engine = tickets(root.path());
+    let id = engine.store().create_fork(NewFork::default()).expect("a fork").id.to_string();
+    append(
+        &engine.branch(&id).expect("there"),
+        "ticket-0",
+        "ticket.noted",
+        r#"{"text":"one more neighbour"}"#,
+    );
+    append(&engine, "ticket-0", "ticket.noted", r#"{"text":"a neighbour that came later"}"#);
+    let words = json!({"keywords": "neighbour", "branch": id});
+    check(&engine, "hybrid_search", words.clone(), &[13, 11, 7, 3]);
+    let policy = RetentionPolicy {
+        event_type: "ticket.noted".to_owned(),
+        max_age_seconds: None,
+        max_events: Some(4),
+        max_bytes: None,
+    };
+    engine.store().set_retention(policy).expect("set");
+    engine.store().apply_retention(false).expect("applied");
+    check(&engine, "hybrid_search", words.clone(), &[13, 11]);
+    engine.close().expect("closes");
+    let reading = Options { mode: allsource::store::Mode::Read, ..Options::default() };
+    let store = Store::open(root.path(), reading).expect("readable");
+    let engine = Engine::new(store, SystemClock::shared()).searching(options("bag/1"));
+    let answer =
+        tools::call(&engine, "hybrid_search", words.as_object().expect("an object"), &Caller::default());
+    assert_eq!(positions(&Value::Object(answer.body)), [13, 11]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod faults;
 mod damage;
 mod flips;
 mod backup;
+mod forks;
 mod formats;
 mod sealed;
 mod readers;

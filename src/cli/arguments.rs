@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, compact, completions, demo, export, import, query, reindex, restore, retention, salvage,
-    search, serve, snapshot, stats, verify,
+    backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
+    salvage, search, serve, snapshot, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -58,6 +58,9 @@ pub(super) enum Command {
     /// Write events out as JSON Lines or CSV
     #[command(long_about = export::LONG_ABOUT)]
     Export(export::ExportArgs),
+    /// Try things on a branch that copies nothing, and promote what is good
+    #[command(long_about = fork::LONG_ABOUT)]
+    Fork(fork::ForkArgs),
     /// Prove that what is stored is what was written
     #[command(long_about = verify::LONG_ABOUT)]
     Verify(verify::VerifyArgs),

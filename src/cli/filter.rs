@@ -32,6 +32,9 @@ pub(super) struct FilterArgs {
     /// As the store was at this position
     #[arg(long, value_name = "POSITION")]
     as_of_position: Option<u64>,
+    /// The branch to read: main, a fork's id, or BRANCH@TAG [default: main]
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
     /// The zone of dates without a time [default: UTC]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
@@ -48,6 +51,7 @@ impl FilterArgs {
             ("until", &self.until),
             ("as_of", &self.as_of),
             ("known_at", &self.known_at),
+            ("branch", &self.branch),
             ("time_zone", &self.time_zone),
         ];
         for (name, text) in texts {

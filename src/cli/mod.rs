@@ -16,6 +16,7 @@ mod completions;
 mod demo;
 mod export;
 mod filter;
+mod fork;
 mod import;
 mod outcome;
 mod quantity;
@@ -116,6 +117,7 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         Command::Retention(arguments) => {
             retention::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
+        Command::Fork(arguments) => fork::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal),
         Command::Restore(arguments) => restore::run(arguments, &dir, terminal),
         Command::Snapshot(arguments) => {
             snapshot::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)

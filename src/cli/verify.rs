@@ -31,6 +31,9 @@ pub(super) struct VerifyArgs {
     /// Build anew, or remove, what is damaged and derived from what is whole
     #[arg(long)]
     repair: bool,
+    /// Prove this fork alone, without the branches that it stands on [default: main and all forks]
+    #[arg(long, value_name = "BRANCH", conflicts_with = "repair")]
+    branch: Option<String>,
 }
 
 /// Runs `allsource verify`.
@@ -41,7 +44,8 @@ pub(super) fn run(
     terminal: &mut Terminal<'_>,
 ) -> Ended {
     let began = terminal.clock.elapsed();
-    let asked = Object::from_iter([("repair".to_owned(), Value::from(arguments.repair))]);
+    let mut asked = Object::from_iter([("repair".to_owned(), Value::from(arguments.repair))]);
+    asked.extend(arguments.branch.as_deref().map(|branch| ("branch".to_owned(), Value::from(branch))));
     let report = host.operate("verify", &asked, caller)?;
     let seconds = terminal.clock.elapsed().saturating_sub(began).as_secs_f64();
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);

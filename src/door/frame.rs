@@ -31,7 +31,7 @@ use crate::tools::{Answer, Object};
 /// The largest frame: 128 MiB, room for an append of 64 MiB with its names and JSON around it.
 pub(super) const FRAME_BYTES_MAX: usize = 128 << 20;
 /// What both sides must speak; raised when a request or an answer changes its shape.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 const HEAD_BYTES: usize = 5;
 
@@ -146,7 +146,10 @@ impl Hello {
     }
 }
 
-/// What a request looks like: `{kind, name, arguments, writes, client, client_version}`.
+/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed}`.
+///
+/// What the caller may change, and what a person agreed to, says the process that sends it: both processes are of one user,
+/// and either could open the directory itself.
 #[derive(Deserialize)]
 struct RequestBody<'a> {
     kind: &'a str,
@@ -156,6 +159,7 @@ struct RequestBody<'a> {
     writes: &'a str,
     client: Option<String>,
     client_version: Option<String>,
+    confirmed: Option<String>,
 }
 
 pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
@@ -167,6 +171,7 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         writes: &'a str,
         client: Option<&'a str>,
         client_version: Option<&'a str>,
+        confirmed: Option<&'a str>,
     }
     let Request { kind, name, arguments, caller } = *request;
     let kind = match kind {
@@ -179,7 +184,8 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         Writes::All => "all",
     };
     let (client, client_version) = (caller.client.as_deref(), caller.client_version.as_deref());
-    Frame::new(What::Request, &Body { kind, name, arguments, writes, client, client_version })
+    let confirmed = caller.confirmed.as_deref();
+    Frame::new(What::Request, &Body { kind, name, arguments, writes, client, client_version, confirmed })
 }
 
 /// A request as the owner received it.
@@ -200,7 +206,8 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         "forks" => Writes::Forks,
         _ => Writes::None,
     };
-    let caller = Caller { writes, client: body.client, client_version: body.client_version };
+    let RequestBody { client, client_version, confirmed, .. } = body;
+    let caller = Caller { writes, client, client_version, confirmed };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
@@ -280,7 +287,12 @@ mod tests {
     #[test]
     fn a_request_arrives_as_it_was_sent() {
         let arguments = object(r#"{"z": 12345678901234567890123, "a": [1.50, null], "ü": "\u0000\"\\"}"#);
-        let caller = Caller { writes: Writes::Forks, client: Some("c".to_owned()), client_version: None };
+        let caller = Caller {
+            writes: Writes::Forks,
+            client: Some("c".to_owned()),
+            client_version: None,
+            confirmed: Some("d".to_owned()),
+        };
         let sent = Request { kind: Kind::Operation, name: "n", arguments: &arguments, caller: &caller };
         let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();
         assert_eq!(
@@ -288,6 +300,7 @@ mod tests {
             (Kind::Operation, "n", arguments)
         );
         assert_eq!((received.caller.writes, received.caller.client), (Writes::Forks, Some("c".to_owned())));
+        assert_eq!(received.caller.confirmed.as_deref(), Some("d"));
     }
 
     #[test]

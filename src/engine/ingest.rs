@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Caller, Engine, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventDraft;
-use crate::store::{Append, Appended};
+use crate::store::{Append, Appended, FORK_STAMP};
 
 /// The metadata member that only the server writes: who really sent the event.
 const CLIENT: &str = "$client";
@@ -13,17 +13,18 @@ const CLIENT: &str = "$client";
 const CLIENT_CHARS_MAX: usize = 64;
 
 impl Engine {
-    /// Appends to `main` on behalf of `caller`:
+    /// Appends to the branch on behalf of `caller`:
     ///
-    /// 1. refuses a caller that may not change `main`;
-    /// 2. refuses `metadata.$client`, which is the server's to write, and stamps it when the caller has a client;
+    /// 1. refuses a caller that may not change it;
+    /// 2. refuses `metadata.$client` and `metadata.$fork`, which are the server's to write, and stamps the first when the
+    ///    caller has a client;
     /// 3. stores all events or none.
     ///
     /// # Errors
     /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`), and those of
     /// [`Store::append`](crate::store::Store::append).
     pub fn append(&self, mut append: Append, caller: &Caller) -> Result<Appended> {
-        check_writes(caller)?;
+        self.check_writes(caller)?;
         let stamp = client_stamp(caller);
         append.events = append
             .events
@@ -36,13 +37,21 @@ impl Engine {
         self.store().append(append)
     }
 
-    /// Appends to `main` exactly what is given, for imports; only [`Writes`] are checked.
+    /// Appends to the branch exactly what is given, for imports; only [`Writes`] are checked.
     ///
     /// # Errors
     /// `Denied` (`writes_denied`) and those of [`Store::append`](crate::store::Store::append).
     pub(crate) fn append_as_given(&self, append: Append, caller: &Caller) -> Result<Appended> {
-        check_writes(caller)?;
+        self.check_writes(caller)?;
         self.store().append(append)
+    }
+
+    /// Refuses a caller that may not change the branch.
+    ///
+    /// # Errors
+    /// `Denied` (`writes_denied`).
+    pub(crate) fn check_writes(&self, caller: &Caller) -> Result<()> {
+        if self.store().is_fork() { check_fork_writes(caller) } else { check_main_writes(caller) }
     }
 }
 
@@ -50,14 +59,29 @@ impl Engine {
 ///
 /// # Errors
 /// `Denied` (`writes_denied`).
-pub(crate) fn check_writes(caller: &Caller) -> Result<()> {
-    let why = match caller.writes {
+pub(crate) fn check_main_writes(caller: &Caller) -> Result<()> {
+    let (why, remedy) = match caller.writes {
         Writes::All => return Ok(()),
-        Writes::None => "this server was started with --writes none",
-        Writes::Forks => "this server was started with --writes forks, which leaves main as it is",
+        Writes::None => ("this server was started with --writes none", ""),
+        Writes::Forks => (
+            "this server was started with --writes forks, which leaves main as it is",
+            "; append to a fork (create_sandbox_fork)",
+        ),
     };
-    let message = format!("append to branch \"main\": {why}; --writes all allows it");
+    let message = format!("change branch \"main\": {why}; --writes all allows it{remedy}");
     Err(Error::new(ErrorKind::Denied, "writes_denied", message).with("allowed_by", "--writes all"))
+}
+
+/// Refuses a caller that may not make or change forks.
+///
+/// # Errors
+/// `Denied` (`writes_denied`).
+pub(crate) fn check_fork_writes(caller: &Caller) -> Result<()> {
+    if caller.writes >= Writes::Forks {
+        return Ok(());
+    }
+    let message = "change a fork: this server was started with --writes none; --writes forks allows it";
+    Err(Error::new(ErrorKind::Denied, "writes_denied", message).with("allowed_by", "--writes forks"))
 }
 
 /// What a caller says of itself is kept, but not at any length: a stamp must not push metadata over its limit.
@@ -72,9 +96,9 @@ fn client_stamp(caller: &Caller) -> Option<Value> {
 
 fn stamped(draft: EventDraft, stamp: Option<&Value>) -> Result<EventDraft> {
     let given = draft.metadata().map(|metadata| metadata.as_str().trim().to_owned());
-    if given.as_deref().is_some_and(claims_client) {
+    if let Some(name) = given.as_deref().and_then(claimed) {
         let message =
-            format!("metadata.{CLIENT} is written by the server alone; use another name, such as actor");
+            format!("metadata.{name} is written by the server alone; use another name, such as actor");
         return Err(Error::invalid("reserved_metadata", message));
     }
     let Some(stamp) = stamp else { return Ok(draft) };
@@ -84,10 +108,15 @@ fn stamped(draft: EventDraft, stamp: Option<&Value>) -> Result<EventDraft> {
     draft.with_metadata(format!("{{{inside}{comma}\"{CLIENT}\":{stamp}}}"))
 }
 
-fn claims_client(metadata: &str) -> bool {
-    // The escape is looked for as text first: metadata is parsed only when the name may be there.
-    (metadata.contains(CLIENT) || metadata.contains("\\u"))
-        && serde_json::from_str::<Value>(metadata).is_ok_and(|value| value.get(CLIENT).is_some())
+/// The member of metadata that is not the caller's to write, if it is there.
+fn claimed(metadata: &str) -> Option<&'static str> {
+    let reserved = [CLIENT, FORK_STAMP];
+    // The escape is looked for as text first: metadata is parsed only when a name may be there.
+    if !metadata.contains("\\u") && !reserved.iter().any(|name| metadata.contains(name)) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(metadata).ok()?;
+    reserved.into_iter().find(|name| value.get(name).is_some())
 }
 
 #[cfg(test)]
@@ -131,7 +160,7 @@ mod tests {
     #[test]
     fn only_writes_all_changes_main() {
         for (writes, allowed) in [(Writes::None, false), (Writes::Forks, false), (Writes::All, true)] {
-            let verdict = check_writes(&Caller { writes, ..Caller::default() });
+            let verdict = check_main_writes(&Caller { writes, ..Caller::default() });
             assert_eq!(verdict.is_ok(), allowed);
             if let Err(error) = verdict {
                 assert_eq!(error.code(), "writes_denied");

@@ -7,6 +7,7 @@
 
 mod change;
 mod fold;
+mod forking;
 mod ingest;
 mod options;
 mod profile;
@@ -26,14 +27,15 @@ use parking_lot::Mutex;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::indexer::{Indexer, SearchOptions};
-use crate::store::Store;
 use crate::store::disk::Disk;
+use crate::store::{ForkId, Store};
 
 pub use options::EngineOptions;
 
 pub(crate) use change::{Change, diff};
 pub(crate) use fold::{Folded, Origin};
-pub(crate) use ingest::check_writes;
+pub(crate) use forking::{EntityDiff, FieldMoved, ForkDiff, Numbers};
+pub(crate) use ingest::{check_fork_writes, check_main_writes};
 pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
@@ -41,6 +43,9 @@ pub(crate) use sample::sample;
 pub(crate) use search::{FoundRanked, Hit, Sought};
 pub(crate) use state::Moment;
 pub(crate) use tally::{Tally, Values, tally};
+
+/// The branch that all others are forked from.
+pub(crate) const MAIN: &str = "main";
 
 /// What a caller may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,16 +68,20 @@ pub struct Caller {
     pub client: Option<String>,
     /// The client's version as it gave it.
     pub client_version: Option<String>,
+    /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
+    /// the person; no argument of a call reaches it.
+    pub confirmed: Option<String>,
 }
 
-/// An open store with the rules around it.
+/// An open store with the rules around it, seen from one of its branches. Clones share it.
+#[derive(Clone)]
 pub struct Engine {
     /// Before the store, so that it ends first. `None` until something is searched for, or indexing was asked for.
-    indexer: Mutex<Option<Arc<Indexer>>>,
+    indexer: Arc<Mutex<Option<Arc<Indexer>>>>,
     search: SearchOptions,
     store: Store,
     clock: Arc<dyn Clock>,
-    queries: Queries,
+    queries: Arc<Queries>,
 }
 
 impl Engine {
@@ -80,11 +89,11 @@ impl Engine {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self {
-            indexer: Mutex::new(None),
+            indexer: Arc::default(),
             search: SearchOptions::default(),
             store,
             clock,
-            queries: Queries::in_memory(),
+            queries: Arc::new(Queries::in_memory()),
         }
     }
 
@@ -104,7 +113,7 @@ impl Engine {
         if let Some(indexer) = &*indexer {
             return Ok(Arc::clone(indexer));
         }
-        let started = Arc::new(Indexer::start(&self.store, self.search.clone())?);
+        let started = Arc::new(Indexer::start(&self.store.main(), self.search.clone())?);
         *indexer = Some(Arc::clone(&started));
         Ok(started)
     }
@@ -122,17 +131,29 @@ impl Engine {
         if let Some(indexer) = self.indexer.lock().take() {
             indexer.close();
         }
-        self.store.clone().close()
+        self.store.close()
     }
 
     /// Remembers queries in `dir/queries`, so that a `query_id` or a cursor means the same after a restart.
     #[must_use]
     pub fn keeping_queries(mut self, dir: &Path, disk: Arc<dyn Disk>) -> Self {
-        self.queries = Queries::in_dir(dir, disk);
+        self.queries = Arc::new(Queries::in_dir(dir, disk));
         self
     }
 
-    /// The store.
+    /// The same store, seen from a branch: `main`, or the id of a fork.
+    ///
+    /// # Errors
+    /// `NotFound` (`unknown_branch`, `fork_discarded`, `fork_expired`).
+    pub fn branch(&self, name: &str) -> Result<Self> {
+        let store = match name {
+            MAIN => self.store.main(),
+            fork => self.store.fork(&ForkId::parse(fork)?)?,
+        };
+        Ok(Self { store, ..self.clone() })
+    }
+
+    /// The store, seen from the branch.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store

@@ -128,7 +128,7 @@ impl Engine {
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn search(&self, sought: &Sought, view: &View, published: &Published) -> Result<FoundRanked> {
-        let narrow = narrow(view, published);
+        let narrow = narrow(view);
         let mut found = FoundRanked { complete: true, ..FoundRanked::default() };
         let allowed = if view.filter.conditions.is_empty() {
             None
@@ -255,14 +255,10 @@ impl Engine {
     }
 }
 
-/// What the indexes can decide of a view.
-fn narrow(view: &View, published: &Published) -> Narrow {
+/// What the indexes can decide of a view. It is bounded always: an index may know newer events than the view.
+fn narrow(view: &View) -> Narrow {
     let filter = view.filter.narrowed();
-    let filter = filter.as_ref().unwrap_or(&view.filter);
-    let head = view.snapshot.head();
-    // Whoever waits for the index after the view was pinned may be given a newer one.
-    let is_bounded = view.is_cut || published.keyword_through.max(published.vectors_through) > head;
-    Narrow::of(filter, is_bounded.then_some(head))
+    Narrow::of(filter.as_ref().unwrap_or(&view.filter), Some(view.snapshot.head()))
 }
 
 /// Of the events that the indexes leave those that meet the conditions too; `None` when there are too many to read.

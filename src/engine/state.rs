@@ -95,7 +95,7 @@ impl Engine {
 
     /// Folds a sample of the saved states anew; gives those that differ.
     pub(super) fn wrong_states(&self) -> Vec<Damage> {
-        if self.store().reads_around_damage() {
+        if self.store().reads_around_damage() || self.store().is_fork() {
             return Vec::new();
         }
         let snapshot = self.store().snapshot();

@@ -51,6 +51,12 @@ impl EventDraft {
         Ok(self)
     }
 
+    /// Puts metadata in the place of the given that the server completed: its own members may go beyond the limit.
+    pub(crate) fn completed_with(mut self, metadata: Json) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
     /// Sets the caller's own event id.
     #[must_use]
     pub fn with_event_id(mut self, event_id: EventId) -> Self {

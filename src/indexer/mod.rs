@@ -10,12 +10,15 @@
 //!
 //! An append never waits for any of this. Who falls behind is the index: it says so ([`Progress`]), and a search can wait.
 //!
+//! What a fork added is none of the thread's business: it is indexed in memory when the fork is searched (`forks`).
+//!
 //! **Invariant:** what the keyword index commits names how far both indexes are and how long the vector files are, so after
 //! a crash they agree with each other, and the rest is indexed again, each event once. Only durable events are indexed, so
 //! an index never knows an event that the store has lost.
 
 mod checkpoint;
 mod emptied;
+mod forks;
 mod graphing;
 mod options;
 mod progress;

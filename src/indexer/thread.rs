@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::SearchOptions;
+use super::forks::Forks;
 use super::progress::Progress;
 use super::shared::{Published, Rebuild, Shared};
 use super::tail::{Tail, remove};
@@ -28,6 +29,7 @@ pub struct Indexer {
     store: Store,
     shared: Arc<Shared>,
     options: SearchOptions,
+    forks: Forks,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -39,7 +41,8 @@ impl Indexer {
     /// `Unavailable` when no thread can be started.
     pub fn start(store: &Store, options: SearchOptions) -> Result<Self> {
         let shared = Arc::<Shared>::default();
-        let indexer = Self { store: store.clone(), shared, options, thread: Mutex::new(None) };
+        let (forks, thread) = (Forks::default(), Mutex::new(None));
+        let indexer = Self { store: store.clone(), shared, options, forks, thread };
         let (store, shared, options) = (store.clone(), Arc::clone(&indexer.shared), indexer.options.clone());
         let follow = move || match store.mode() {
             Mode::Write => follow(&store, &shared, &options),
@@ -64,6 +67,17 @@ impl Indexer {
             let message = "search: the indexes are still being opened; try again in a moment";
             Error::new(ErrorKind::Unavailable, "search_not_ready", message)
         })
+    }
+
+    /// What can be searched on a branch of the store, given what can be on `main`: of a fork everything that it added too.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written, `Unavailable` when the model or the index in memory fails.
+    pub(crate) fn on_branch(&self, main: Arc<Published>, branch: &Store) -> Result<Arc<Published>> {
+        if !branch.is_fork() {
+            return Ok(main);
+        }
+        Ok(Arc::new(self.forks.behind(&main, branch, self.options.embedder.as_deref())?))
     }
 
     /// Waits until everything that is durable now can be found, and nothing that retention has emptied, or until `timeout`

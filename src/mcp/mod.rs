@@ -8,6 +8,7 @@
 //! **Invariant:** standard output carries the protocol and nothing else; this is the only module that knows it.
 
 mod completions;
+mod confirm;
 mod envelope;
 mod lines;
 mod open_requests;

@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    CustomRequest, CustomResult, ElicitationAction, ErrorCode, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InputResponses, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
+use super::confirm::{Question, Questions};
 use super::surface::Surface;
-use super::{completions, prompts, resources};
+use super::{completions, confirm, prompts, resources};
 use crate::door::Host;
-use crate::engine::Caller;
+use crate::engine::{Caller, Writes};
 use crate::event::{nearest, quote};
-use crate::tools;
+use crate::tools::{self, Answer, Object};
 
 /// How much of a client's name and version is kept: 64 characters. It is stamped on every event it stores.
 const CLIENT_CHARS_MAX: usize = 64;
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     surface: Surface,
     tools: Vec<Tool>,
     instructions: String,
+    questions: Questions,
 }
 
 impl Server {
@@ -41,14 +43,14 @@ impl Server {
         // What the owner of a damaged store says comes first in the agent's mind too.
         let warnings = host.warnings().into_iter().map(|warning| format!("\n\nWarning: {warning}"));
         let instructions = tools::instructions(can_write) + &warnings.collect::<String>();
-        Self { host, surface, tools, instructions }
+        Self { host, surface, tools, instructions, questions: Questions::default() }
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
         let (client, client_version) =
             context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
-        Caller { writes: self.surface.writes(), client, client_version }
+        Caller { writes: self.surface.writes(), client, client_version, confirmed: None }
     }
 
     /// Asks the host on a thread that may block.
@@ -65,6 +67,38 @@ impl Server {
                 None,
             )
         })
+    }
+
+    /// Promotes a fork once the person at the client has agreed.
+    async fn promote(
+        &self,
+        arguments: Object,
+        asked: Option<String>,
+        responses: Option<&InputResponses>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let agreed = if let Some(asked) = asked {
+            self.questions.answered(&asked, responses, &arguments)
+        } else {
+            let call = arguments.clone();
+            let found = self.ask(context, move |host, caller| confirm::question(host, caller, &call)).await?;
+            match found {
+                Err(answer) => Err(answer),
+                Ok(question) if is_without_handshake(context) => {
+                    return Ok(self.questions.ask(&question, &arguments).into());
+                }
+                Ok(question) => asked_meanwhile(&question, context).await,
+            }
+        };
+        let answer = match agreed {
+            Err(answer) => answer,
+            Ok(diff) => {
+                let promoted =
+                    self.ask(context, move |host, caller| confirm::confirmed(host, caller, &arguments, diff));
+                promoted.await?
+            }
+        };
+        Ok(rendered(answer).into())
     }
 
     fn unknown_tool(&self, name: &str) -> ErrorData {
@@ -108,17 +142,16 @@ impl ServerHandler for Server {
         let Some(tool) = self.surface.find(&request.name) else {
             return Err(self.unknown_tool(&request.name));
         };
-        let arguments = request.arguments.unwrap_or_default();
-        let result = self.ask(&context, move |host, caller| {
-            let answer = host.call(tool.name, &arguments, caller);
-            // The text mirrors the object for clients that know no structured content.
-            if answer.is_error {
-                CallToolResult::structured_error(Value::Object(answer.body))
-            } else {
-                CallToolResult::structured(Value::Object(answer.body))
-            }
-        });
-        Ok(result.await?.into())
+        let CallToolRequestParams { arguments, input_responses, request_state, .. } = request;
+        let arguments = arguments.unwrap_or_default();
+        let needs_person = confirm::is_asked_about(tool.name, &arguments)
+            && self.surface.writes() != Writes::None
+            && confirm::can_ask(context.client_capabilities().as_ref());
+        if needs_person {
+            return self.promote(arguments, request_state, input_responses.as_ref(), &context).await;
+        }
+        let answer = self.ask(&context, move |host, caller| host.call(tool.name, &arguments, caller));
+        Ok(rendered(answer.await?).into())
     }
 
     async fn list_prompts(
@@ -194,6 +227,41 @@ impl ServerHandler for Server {
         };
         let reason = reason.map_or_else(|| "parameters are missing".to_owned(), |error| error.to_string());
         Err(ErrorData::invalid_params(format!("{}: {reason}", request.method), None))
+    }
+}
+
+/// Whether the client began without `initialize`: then a server asks by its answer alone.
+fn is_without_handshake(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE)
+}
+
+/// Asks the person while the call runs; gives what they agreed to, or the answer when they did not.
+async fn asked_meanwhile(
+    question: &Question,
+    context: &RequestContext<RoleServer>,
+) -> Result<String, Answer> {
+    let asking = context.peer.create_elicitation_with_timeout(question.form(), Some(confirm::WAIT_MAX));
+    let said = tokio::select! {
+        said = asking => said,
+        // Nobody waits for the answer any more, so no yes may count.
+        () = context.ct.cancelled() => return Err(confirm::refused(None)),
+    };
+    match said {
+        Ok(result) if result.action == ElicitationAction::Accept => Ok(question.diff.clone()),
+        Ok(result) => Err(confirm::refused(Some(&result.action))),
+        Err(error) => {
+            tracing::warn!(%error, "failed to ask whether a fork is to be promoted");
+            Err(confirm::refused(None))
+        }
+    }
+}
+
+/// The text mirrors the object for clients that know no structured content.
+fn rendered(answer: Answer) -> CallToolResult {
+    if answer.is_error {
+        CallToolResult::structured_error(Value::Object(answer.body))
+    } else {
+        CallToolResult::structured(Value::Object(answer.body))
     }
 }
 

@@ -9,7 +9,11 @@ use crate::engine::Writes;
 use crate::error::{Error, Result};
 use crate::event::{nearest, quote};
 use crate::tools::{TOOLS, Tool};
-/// What a server offers and allows; the default offers every tool and allows every write.
+
+/// Sets that are offered only when somebody names them or one of their tools: a list of tools costs every conversation.
+const ON_REQUEST: [&str; 1] = ["lab"];
+
+/// What a server offers and allows; the default offers every tool but those of the set `lab`, and allows every write.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// What its clients may change.
@@ -44,7 +48,9 @@ impl Surface {
         let tools: Vec<&'static Tool> = TOOLS
             .iter()
             .filter(|tool| {
-                everything || selects(&options.toolsets, tool.toolset) || selects(&options.tools, tool.name)
+                (everything && !ON_REQUEST.contains(&tool.toolset))
+                    || selects(&options.toolsets, tool.toolset)
+                    || selects(&options.tools, tool.name)
             })
             .filter(|tool| !selects(&options.exclude_tools, tool.name))
             .collect();
@@ -110,7 +116,8 @@ mod tests {
     }
 
     fn all_but(left_out: &[&str]) -> Vec<&'static str> {
-        TOOLS.iter().map(|tool| tool.name).filter(|name| !left_out.contains(name)).collect()
+        let usual = TOOLS.iter().filter(|tool| !ON_REQUEST.contains(&tool.toolset)).map(|tool| tool.name);
+        usual.filter(|name| !left_out.contains(name)).collect()
     }
 
     #[test]
@@ -126,12 +133,14 @@ mod tests {
         check(&options, &["quick_stats", "append_events"]);
         options.exclude_tools = list(&["quick_stats"]);
         check(&options, &["append_events"]);
+        check(&ServeOptions { toolsets: list(&["lab"]), ..ServeOptions::default() }, &["run_experiment"]);
     }
 
     #[test]
     fn a_read_only_server_lists_no_write_tool_but_knows_it() {
         let options = ServeOptions { writes: Writes::None, ..ServeOptions::default() };
-        check(&options, &all_but(&["append_events"]));
+        let writing = ["create_sandbox_fork", "promote_fork", "discard_fork", "update_fork", "append_events"];
+        check(&options, &all_but(&writing));
         assert!(Surface::new(&options).expect("valid options").find("append_events").is_some());
     }
 

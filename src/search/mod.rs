@@ -3,9 +3,12 @@
 //! Useful for: finding positions by words, by meaning, or by both. Not for: the events themselves (read them from the
 //! [`store`](crate::store)), or deciding when something is indexed (the `indexer`).
 //!
+//! What a fork added has indexes of its own, in memory; a `SearchReader` looks at them and at `main`'s as if they were one.
+//!
 //! **Invariant:** never reads the store. What is in here came from the indexer, and can be made anew from the log.
 
 pub mod embed;
+mod fork;
 mod fusion;
 mod keyword;
 mod leaves;
@@ -17,6 +20,7 @@ mod wipe;
 pub use fusion::{Fusion, MEANING_WEIGHT, Ranked};
 pub use vector::{VectorPath, VectorStats};
 
+pub(crate) use fork::ForkIndex;
 pub(crate) use keyword::{
     Highlight, KeywordHit, KeywordIndex, KeywordQuery, KeywordReader, Narrow, damaged_files, highlight,
     open_to_read,

@@ -1,4 +1,4 @@
-//! Both indexes as one commit left them, searched together.
+//! Both indexes as one commit left them, searched together; on a fork also what it added.
 
 use std::panic::resume_unwind;
 use std::thread;

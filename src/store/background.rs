@@ -217,7 +217,7 @@ impl Branch {
         let path: PathBuf = index_dir(&self.dir).join(file_name(first, last));
         memory.write(last, covered, disk, &path)?;
         let index = RangeIndex::File(Arc::new(IndexFile::open(disk, &path)?));
-        let range = Arc::new(Range { rows: rows.clone(), index });
+        let range = Arc::new(Range::of_rows(rows.clone(), index));
         self.change_view(|view| {
             let at = view.ranges.partition_point(|range| range.index.first() < first);
             view.ranges.retain(|range| {

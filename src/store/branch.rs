@@ -13,17 +13,18 @@ use super::append::{GroupCommit, Prepared, Verdict};
 use super::background::{Background, Job};
 use super::discard::Discards;
 use super::following::Following;
-use super::index::{HeadCache, MemoryIndex, RangeIndex};
-use super::log::{Boundary, FileHeader, LogEnd, LogFile, create, grow, log_dir};
+use super::fork::Lineage;
+use super::index::{HeadCache, MemoryIndex};
+use super::log::{Boundary, LogEnd, LogFile};
 use super::manifest::{Manifest, swap};
 use super::mend::Mending;
-use super::options::{Durability, Mode, Options, PlantedBug};
+use super::options::{Durability, Mode, Options};
 use super::segment::PageCache;
 use super::snapshot::Snapshot;
 use super::state::States;
 use super::upkeep::Damaged;
 use super::verify::Damage;
-use super::view::{Range, View};
+use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp};
 
@@ -36,14 +37,20 @@ pub(crate) struct Branch {
     pub dir: PathBuf,
     pub epoch: u64,
     pub id_key: u64,
+    /// What was found of main's entities; forks look there too.
     pub heads: Arc<HeadCache>,
     pub queue: GroupCommit<Prepared, Result<Verdict>>,
     pub writer: Mutex<Writer>,
-    pub manifest: Mutex<Manifest>,
+    pub manifest: Arc<Mutex<Manifest>>,
+    /// Of a fork: what it stands on.
+    pub lineage: Option<Lineage>,
+    /// What the open found damaged and reads around.
+    pub damage: Vec<Damage>,
     pub background: Background,
     /// Every file that a backup may copy is removed through here; saved states are none.
     pub discards: Discards,
-    pub states: States,
+    /// The saved states of main's entities; forks read them too.
+    pub states: Arc<States>,
     view: ArcSwap<View>,
     /// The last position that readers see.
     head: AtomicU64,
@@ -102,22 +109,47 @@ pub(crate) struct Found {
     pub mended: Vec<Damage>,
 }
 
+/// What branches share with each other, or with the list of forks.
+pub(crate) struct Shared {
+    pub manifest: Arc<Mutex<Manifest>>,
+    pub lineage: Option<Lineage>,
+    pub states: Arc<States>,
+    pub heads: Arc<HeadCache>,
+}
+
 impl Branch {
-    pub(crate) fn new(options: Options, dir: PathBuf, found: Found) -> Self {
-        let head = found.writer.next.previous().get();
+    /// The branch that everything else is forked from.
+    pub(crate) fn main(options: Options, dir: PathBuf, found: Found, damage: Vec<Damage>) -> Self {
         let (id_key, epoch) = (found.manifest.id_key, found.manifest.epoch);
+        let states = Arc::new(States::new(&options, &dir, id_key, epoch));
+        let heads = Arc::new(HeadCache::new(options.head_cache_entries_max));
+        let manifest = Arc::new(Mutex::new(found.manifest.clone()));
+        Self::new(options, dir, found, damage, Shared { manifest, lineage: None, states, heads })
+    }
+
+    pub(crate) fn new(
+        options: Options,
+        dir: PathBuf,
+        found: Found,
+        damage: Vec<Damage>,
+        shared: Shared,
+    ) -> Self {
+        let head = found.writer.next.previous().get();
+        let Shared { manifest, lineage, states, heads } = shared;
         Self {
-            states: States::new(&options, &dir, id_key, epoch),
-            heads: Arc::new(HeadCache::new(options.head_cache_entries_max)),
-            epoch,
-            id_key,
+            states,
+            heads,
+            epoch: found.manifest.epoch,
+            id_key: found.manifest.id_key,
             queue: GroupCommit::new(Arc::clone(&options.clock)),
             discards: Discards::new(Arc::clone(&options.disk)),
             options,
             dir,
             pages: found.pages,
             writer: Mutex::new(found.writer),
-            manifest: Mutex::new(found.manifest),
+            manifest,
+            lineage,
+            damage,
             background: Background::new(found.unsaved),
             view: ArcSwap::from_pointee(found.view),
             head: AtomicU64::new(head),
@@ -136,12 +168,29 @@ impl Branch {
     pub(crate) fn snapshot(&self) -> Snapshot {
         // Ordering: the head first. The view that is loaded after it holds every position up to that head.
         let head = self.head();
-        let view = self.view.load_full();
+        let view = self.whole_view();
         // Once damage is known, reads go around it.
-        let is_damaged = self.fault.get().is_some_and(|fault| fault.kind() == ErrorKind::Corrupt);
-        let mode = if is_damaged { Mode::Read } else { self.options.mode };
+        let mode = if self.knows_damage() { Mode::Read } else { self.options.mode };
         let clock = Arc::clone(&self.options.clock);
         Snapshot::new(view, head, self.epoch, self.id_key, Arc::clone(&self.heads), clock, mode)
+    }
+
+    /// The branch's view; a fork's behind that of its ancestors.
+    pub(super) fn whole_view(&self) -> Arc<View> {
+        match &self.lineage {
+            None => self.view.load_full(),
+            Some(lineage) => lineage.complete(self.view.load_full()),
+        }
+    }
+
+    fn knows_damage(&self) -> bool {
+        self.fault.get().is_some_and(|fault| fault.kind() == ErrorKind::Corrupt)
+            || self.lineage.as_ref().is_some_and(|lineage| lineage.parent.knows_damage())
+    }
+
+    /// The branch that this one was forked from.
+    pub(crate) fn parent_name(&self) -> String {
+        self.manifest.lock().fork.as_ref().map(|fork| fork.parent.clone()).unwrap_or_default()
     }
 
     pub(crate) fn head(&self) -> Position {
@@ -253,63 +302,6 @@ impl Branch {
         (micros > 0).then(|| Duration::from_micros(micros.cast_unsigned()))
     }
 
-    /// Starts a new log file with room for a frame of `bytes` bytes.
-    ///
-    /// # Errors
-    /// `Exhausted` when the disk is full, and what stopped all writing before: nothing has changed. Any other failure
-    /// poisons the branch.
-    pub(crate) fn rotate(&self, writer: &mut Writer, bytes: usize) -> Result<()> {
-        self.fault().map_or(Ok(()), Err)?;
-        // Ordering: the old file is durable before anything refers to what follows it.
-        if self.options.durability != Durability::Fsync || writer.sync_is_due {
-            self.sync_file(&writer.end.log).inspect_err(|_| self.lower_head(writer))?;
-            self.advance_durable(writer.next.previous());
-        }
-        let bytes = self.options.log_file_bytes.max((super::log::FILE_HEADER_BYTES + bytes) as u64);
-        if writer.next == writer.end.log.first() {
-            return self.grow(writer, bytes);
-        }
-        let header = FileHeader {
-            first_position: writer.next,
-            synced_through: writer.next.previous(),
-            id_key: self.id_key,
-            last_recorded_at: writer.recorded_at,
-        };
-        let sync_dir = !self.options.has(PlantedBug::SkipDirectorySync);
-        let log = create(self.options.disk.as_ref(), &log_dir(&self.dir), &header, bytes, sync_dir)
-            .inspect_err(|error| self.poison_unless_full(error, writer))?;
-        self.change_manifest(|manifest| {
-            manifest.log_files.push(header.first_position.get());
-            manifest.synced_through = header.synced_through.get();
-        })
-        .inspect_err(|error| self.poison_unless_full(error, writer))?;
-        let full = std::mem::replace(&mut writer.end, LogEnd::created(Arc::new(log)));
-        full.release_rest();
-        self.roll_memory(writer, full.offset);
-        Ok(())
-    }
-
-    /// Makes the newest log file, which holds no event, `bytes` long.
-    fn grow(&self, writer: &mut Writer, bytes: u64) -> Result<()> {
-        let grown =
-            grow(&writer.end.log, bytes).inspect_err(|error| self.poison_unless_full(error, writer))?;
-        let (small, grown) = (Arc::clone(&writer.end.log), Arc::new(grown));
-        self.change_view(|view| {
-            for range in view.ranges.iter_mut().filter(|range| range.is_in(&small)) {
-                *range = Arc::new(Range::of_log(&grown, range.index.clone()));
-            }
-        });
-        writer.end = LogEnd::found(grown, writer.end.offset);
-        Ok(())
-    }
-
-    fn poison_unless_full(&self, error: &Error, writer: &Writer) {
-        if error.kind() != ErrorKind::Exhausted {
-            self.set_fault(error.copy());
-            self.lower_head(writer);
-        }
-    }
-
     /// Replaces the manifest by a changed copy, unless the branch is closed.
     pub(crate) fn change_manifest(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut manifest = self.manifest.lock();
@@ -331,37 +323,6 @@ impl Branch {
             *manifest = new;
         }
         Ok(())
-    }
-
-    /// Starts a new in-memory index when the present one covers enough log.
-    pub(crate) fn roll_memory_if_full(&self, writer: &mut Writer) {
-        if writer.end.offset - writer.memory_from >= self.options.run_bytes {
-            self.roll_memory(writer, writer.end.offset);
-        }
-    }
-
-    /// Starts a new in-memory index; the present one, which speaks for its log file up to `covered`, goes to the
-    /// background to be saved.
-    fn roll_memory(&self, writer: &mut Writer, covered: u64) {
-        let memory = Arc::new(MemoryIndex::new(writer.next));
-        let index = RangeIndex::Memory(Arc::clone(&memory));
-        let range = Arc::new(Range::of_log(&writer.end.log, index));
-        writer.memory = memory;
-        writer.memory_from = writer.end.offset;
-        // When a log file is full just where a run ends, that run is saved once more, or its file is: behind the last
-        // of them one index is made of the whole log file, without which it is never sealed.
-        let view = self.view();
-        let newest = view.ranges.iter().rev().find(|range| !range.index.is_empty());
-        let newest = newest.map(|range| range.index.first());
-        self.change_view(|view| {
-            // An index that holds nothing stands for no positions.
-            view.ranges
-                .retain(|range| !matches!(&range.index, RangeIndex::Memory(index) if index.is_empty()));
-            view.ranges.push(Arc::clone(&range));
-        });
-        if let Some(first) = newest {
-            self.background.save(Job { first, covered: Some(covered) });
-        }
     }
 
     /// Replaces the view by a changed copy; readers keep the one they pinned.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing is created where a file holds events: a store whose manifest is lost is not an empty one.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +71,8 @@ pub(super) fn branch(dir: &Path, name: &str, options: &Options) -> Result<Manife
         backup: false,
         segments: Vec::new(),
         retention: Retention::default(),
+        tags: BTreeMap::new(),
+        fork: None,
         log_files: vec![1],
     };
     // Ordering: the directories are durable in their parents before the manifest says that there is a branch.

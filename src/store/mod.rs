@@ -13,6 +13,7 @@
 //! DIR/tenants/default/main/index/            what can be rebuilt from both: who is where
 //! DIR/tenants/default/main/states/           folded states of long entities, which can be deleted at any time
 //! DIR/tenants/default/main/search/           what the indexer makes of the events; can be deleted while the store is closed
+//! DIR/tenants/default/forks/<id>/            a fork: what was appended to it, and where it comes from
 //! ```
 //!
 //! A write goes: `append` prepares on a pinned [`Snapshot`] → decides, writes and syncs a group → the
@@ -32,6 +33,7 @@ pub mod disk;
 mod feed;
 mod followed;
 mod following;
+mod fork;
 mod index;
 mod leftovers;
 mod log;
@@ -44,6 +46,7 @@ mod prove;
 mod read;
 mod recover;
 mod rescue;
+mod rotate;
 mod salvage;
 mod segment;
 mod snapshot;
@@ -55,6 +58,11 @@ mod view;
 pub use append::{Append, AppendCondition, Appended, StoredEvent};
 pub use backup::{BackedUp, Restored};
 pub use feed::{Feed, FeedWaker};
+pub(crate) use fork::FORK_STAMP;
+pub use fork::{
+    ForkChange, ForkId, ForkInfo, ForkListed, ForkState, NewFork, OnConflict, Promoted, Promotion,
+    PromotionConflict, Tag,
+};
 pub use open::Store;
 pub use options::{Durability, Mode, Options, PlantedBug};
 pub use read::{Order, Page, Scan, ScanLimits, ScanPlan, Work};

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::branch::{Branch, PoisonOnPanic};
 use super::disk::{Disk, Lock, RealDisk};
 use super::feed::Feed;
+use super::fork::Forks;
 use super::options::{Durability, Mode, Options};
 use super::recover;
 use super::snapshot::Snapshot;
@@ -40,7 +41,7 @@ pub struct Store {
 /// Closes the store when the last handle goes.
 struct Closer {
     branch: Arc<Branch>,
-    damage: Vec<Damage>,
+    forks: Arc<Forks>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Lock>>,
 }
@@ -64,9 +65,10 @@ impl Store {
         };
         let branch_dir = branch_dir(dir);
         let (found, damage) = recover::open(&branch_dir, BRANCH, &options)?;
-        let branch = Arc::new(Branch::new(options, branch_dir, found));
+        let branch = Arc::new(Branch::main(options, branch_dir, found, damage));
         let (threads, lock) = (Mutex::default(), Mutex::new(lock));
-        let closer = Closer { branch: Arc::clone(&branch), damage, threads, lock };
+        let forks = Arc::new(Forks::new(Arc::clone(&branch)));
+        let closer = Closer { branch: Arc::clone(&branch), forks, threads, lock };
         if branch.options.mode == Mode::Write {
             // When a thread cannot be started, dropping the closer ends those before it, and only then unlocks.
             closer.start_threads()?;
@@ -78,6 +80,33 @@ impl Store {
     #[must_use]
     pub fn is_at(dir: &Path) -> bool {
         RealDisk.list(&dir.join("tenants").join(TENANT).join(BRANCH)).is_ok_and(|files| !files.is_empty())
+    }
+
+    /// The same store, seen from another of its branches.
+    pub(super) fn on(&self, branch: Arc<Branch>) -> Self {
+        Self { branch, closer: Arc::clone(&self.closer) }
+    }
+
+    /// The same store, seen from `main`.
+    #[must_use]
+    pub fn main(&self) -> Self {
+        self.on(Arc::clone(&self.closer.branch))
+    }
+
+    /// Whether this is a fork, not `main`.
+    #[must_use]
+    pub fn is_fork(&self) -> bool {
+        self.branch.lineage.is_some()
+    }
+
+    /// The last position that this fork shares with its parent; 0 for `main`.
+    #[must_use]
+    pub fn cut(&self) -> Position {
+        self.branch.lineage.as_ref().map_or(Position::ZERO, |lineage| lineage.cut)
+    }
+
+    pub(super) fn forks(&self) -> &Forks {
+        &self.closer.forks
     }
 
     /// Pins what the store holds now.
@@ -95,7 +124,7 @@ impl Store {
     /// The damage that opening with [`Mode::Read`] found and reads around.
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
-        &self.closer.damage
+        &self.branch.damage
     }
 
     /// Why nothing can be written any more, if a disk failed.
@@ -111,14 +140,18 @@ impl Store {
         self.branch.clock_behind()
     }
 
-    /// Proves every checksum, that positions and versions have no gap, that every index says exactly what its events say,
+    /// Proves every checksum of this branch, and for `main` of every fork, that positions and versions have no gap, that every index says exactly what its events say,
     /// and that a segment says what its log file does where both are there.
     ///
     /// Takes about a second per gigabyte of log and of unpacked segments, some 32 bytes of memory per entity and the index
     /// of one log file or segment at a time; appends go on meanwhile. Damage is not an error but the report.
     #[must_use]
     pub fn verify(&self) -> VerifyReport {
-        verify(&self.branch, &self.closer.damage)
+        let mut report = verify(&self.branch, &self.branch.damage);
+        if !self.is_fork() {
+            self.forks().verify(&mut report);
+        }
+        report
     }
 
     /// As [`verify`](Self::verify), but what is damaged and derived from what is whole (index files) is built anew; log
@@ -127,7 +160,11 @@ impl Store {
     /// # Errors
     /// `Denied` when the store is open for reading only, `Exhausted` and `Unavailable` when a disk is full or fails.
     pub fn repair(&self) -> Result<VerifyReport> {
-        repair(&self.branch, &self.closer.damage)
+        let mut report = repair(&self.branch, &self.branch.damage)?;
+        if !self.is_fork() {
+            self.forks().verify(&mut report);
+        }
+        Ok(report)
     }
 
     /// Makes everything stored so far segments: begins a new log file, seals those that are full, deletes those that lie
@@ -214,6 +251,8 @@ impl Closer {
         self.spawn("allsource-prove", Branch::prove_log)?;
         self.spawn("allsource-index", Branch::save_indexes)?;
         self.spawn("allsource-upkeep", Branch::keep_up)?;
+        let forks = Arc::clone(&self.forks);
+        self.spawn("allsource-forks", move |_| forks.sweep_always())?;
         if let Durability::Interval { ms } = self.branch.options.durability {
             self.spawn("allsource-sync", move |branch| branch.sync_every(Duration::from_millis(ms)))?;
         }
@@ -238,6 +277,7 @@ impl Closer {
     }
 
     fn close(&self) -> Result<()> {
+        self.forks.close();
         self.branch.background.close();
         for thread in self.threads.lock().drain(..) {
             let _ = thread.join();

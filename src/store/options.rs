@@ -129,4 +129,8 @@ pub enum PlantedBug {
     ForgetCalls,
     /// Takes every event id in a segment for a generated one.
     DropIds,
+    /// Does not make the names durable that lead to a fork before the fork is appended to.
+    SkipForkDirectorySync,
+    /// Names the log of a fork in its manifest before it makes it.
+    NameForkLogFirst,
 }

@@ -61,7 +61,7 @@ fn find_manifest(dir: &Path, name: &str, options: &Options) -> Result<(Manifest,
     })
 }
 
-fn open_as(
+pub(super) fn open_as(
     dir: &Path,
     options: &Options,
     manifest: Manifest,
@@ -129,7 +129,7 @@ impl Recovery<'_> {
     /// Opens every log file with the indexes that can be trusted.
     fn files(&mut self) -> Result<Tail> {
         self.report_unlisted()?;
-        if self.options.mode == Mode::Write {
+        if self.options.mode == Mode::Write && self.manifest.fork.is_none() {
             // Whoever deleted the indexes, which are derived, may have deleted their directory with them.
             self.make_folder(&index_dir(self.dir))?;
         }
@@ -205,7 +205,7 @@ impl Recovery<'_> {
     /// Whether what indexes cover needs no proof before the open is over. Damage found before must show at once, and so
     /// must any to somebody who only reads, for whom nobody looks later.
     fn trusts_indexes(&self) -> bool {
-        self.options.mode == Mode::Write && !self.manifest.suspect
+        self.options.mode == Mode::Write && !self.manifest.suspect && self.manifest.fork.is_none()
     }
 
     /// Reads the frames from `at` on into an in-memory index, up to the end of the log.

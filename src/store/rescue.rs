@@ -4,6 +4,7 @@
 //! **Invariant:** nothing is written, no event is served that its own checksum does not prove, and what is read around
 //! is in the [`Damage`] of the store.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub(super) fn manifest(
         backup: false,
         segments,
         retention: Retention::default(),
+        tags: BTreeMap::new(),
+        fork: None,
         log_files,
     };
     Ok(Some((manifest, Damage::of_file("manifest.json", reason))))
@@ -96,7 +99,8 @@ pub(super) fn holds_frames(disk: &dyn Disk, path: &Path) -> bool {
 impl Recovery<'_> {
     /// A log file that the manifest does not name was never written to; one that was would be lost data.
     pub(super) fn report_unlisted(&mut self) -> Result<()> {
-        if self.manifest.backup {
+        // Of a fork that was set back the crash may have left the log that it had before.
+        if self.manifest.backup || self.manifest.fork.is_some() {
             return Ok(());
         }
         let disk = self.options.disk.as_ref();
@@ -204,7 +208,7 @@ impl Recovery<'_> {
 }
 
 /// The bytes of a file that stands in for another.
-struct Held(Bytes);
+pub(super) struct Held(pub Bytes);
 
 impl DiskFile for Held {
     fn write_all_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<()> {

@@ -52,6 +52,11 @@ impl Step {
         Self { tool, arguments, why }
     }
 
+    /// Whether the call sends that argument.
+    pub(crate) fn sends(&self, argument: &str) -> bool {
+        self.arguments.get(argument).is_some()
+    }
+
     /// The step as it is sent.
     pub(crate) fn to_value(&self) -> Value {
         json!({"tool": self.tool, "arguments": self.arguments, "why": self.why})

@@ -7,7 +7,7 @@ use super::argument::{Argument, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::arguments::example;
 use super::call::Call;
 use super::{Hints, Object, Tool};
-use crate::engine::{check_writes, exactly};
+use crate::engine::exactly;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Conditions;
 use crate::event::{
@@ -16,7 +16,7 @@ use crate::event::{
 };
 use crate::store::{Append, AppendCondition, Appended, Order, Scan, ScanLimits, Snapshot};
 
-const EVENT: &[Argument] = &[
+pub(super) const EVENT: &[Argument] = &[
     Argument::required("entity_id", Kind::Text, "Stream it belongs to, 1-256 bytes"),
     Argument::required("event_type", Kind::Text, "What happened, 1-256 bytes"),
     Argument::optional("payload", Kind::Raw, "The facts, up to 1 MiB"),
@@ -26,7 +26,7 @@ const EVENT: &[Argument] = &[
 ];
 
 const ARGUMENTS: &[Argument] = &[
-    Argument::required("branch", Kind::Text, "Branch to write: main"),
+    Argument::required("branch", Kind::Text, "Branch to write: main, or a fork's id"),
     Argument::required("events", Kind::Items(EVENT), "Events in order; all are stored or none"),
     Argument::optional("expected_versions", Kind::Integers, "Entity: 0 new, n exactly n, -1 exists"),
     Argument::optional("fail_if_exists", Kind::Text, "Condition no stored event may meet"),
@@ -67,11 +67,12 @@ const IDS_MAX: usize = 20;
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
     // Who may not write learns that first, whatever else is wrong.
-    check_writes(call.caller)?;
+    call.engine.check_writes(call.caller)?;
+    call.check_is_head()?;
     let append = Append {
         events: drafts(call.arguments.items("events"), call.now)?,
         expected: expected(call.arguments.map("expected_versions"))?,
-        condition: condition(call)?,
+        conditions: condition(call)?.into_iter().collect(),
         idempotency_key: call.arguments.text("idempotency_key").map(IdempotencyKey::new).transpose()?,
         dry_run: call.arguments.flag("dry_run"),
     };

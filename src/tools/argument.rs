@@ -173,10 +173,20 @@ const COMMON_FIELDS: &[Field] = &[
     Field::new("untrusted", "array"),
 ];
 
+/// Fields of answers about chosen events, and of no others.
+const READING_FIELDS: [&str; 4] = ["scanned_to", "matched", "query_id", "branch"];
+
 /// The JSON Schema of an answer: an object with `error` among its properties and nothing required.
-pub(crate) fn answer_schema(fields: &[Field]) -> Object {
+///
+/// What a tool never answers is left out, for a model pays for it in every conversation.
+pub(crate) fn answer_schema(fields: &[Field], is_reading: bool, has_pages: bool) -> Object {
+    let is_told = |field: &&Field| match field.name {
+        "next_cursor" => has_pages,
+        name => is_reading || !READING_FIELDS.contains(&name),
+    };
+    let common = COMMON_FIELDS.iter().filter(is_told);
     let properties: Object =
-        COMMON_FIELDS.iter().chain(fields).map(|field| (field.name.to_owned(), field.schema())).collect();
+        common.chain(fields).map(|field| (field.name.to_owned(), field.schema())).collect();
     let mut schema = Object::new();
     schema.insert("type".to_owned(), "object".into());
     schema.insert("properties".to_owned(), Value::Object(properties));

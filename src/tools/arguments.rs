@@ -229,9 +229,13 @@ fn decode_items(fields: &[Argument], value: &Value, name: &str) -> Result<Value>
                 let message = format!("{path} has no field {}; it takes {}", quote(key), known.join(", "));
                 return Err(Error::invalid("unknown_argument", message).with("nearest", known));
             };
+            if let Kind::Items(inner) = field.kind {
+                decode_items(inner, member, &format!("{path}.{key}"))?;
+                continue;
+            }
             // Writes never guess: nothing in here is unstrung, and a number is not a name.
             let is_good = match field.kind {
-                Kind::Raw => member.is_object(),
+                Kind::Raw | Kind::Integers => member.is_object(),
                 _ => member.is_string(),
             };
             if !is_good {

@@ -1,5 +1,7 @@
 //! What happens between a call and its answer, whatever the tool: arguments, refining, cursors, the branch, the budget.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::answer::error_answer;
@@ -9,13 +11,10 @@ use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
 use super::damage::Damaged;
 use super::{Answer, Object, TOOLS, Tool};
-use crate::engine::{Caller, Engine, Query, QueryId, exactly};
+use crate::engine::{Caller, Engine, MAIN, Query, QueryId, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, nearest, quote};
-use crate::store::Snapshot;
-
-/// The one branch there is.
-const MAIN: &str = "main";
+use crate::store::{ForkId, Snapshot};
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
 const SHAPES: [&str; 14] = [
@@ -35,10 +34,17 @@ const SHAPES: [&str; 14] = [
     "wait_for_position",
 ];
 
+/// Arguments that name a branch.
+const BRANCH_NAMES: [&str; 3] = ["branch", "from_branch", "fork_id"];
+/// The most forks that an error lists beside `main`.
+const BRANCHES_MAX: usize = 5;
+
 /// One call of a tool, its arguments decoded, refined and complete.
 pub(crate) struct Call<'a> {
-    /// The store and its rules.
-    pub engine: &'a Engine,
+    /// The store and its rules, seen from the branch that is asked for.
+    pub engine: Cow<'a, Engine>,
+    /// The position of the branch at which it is looked at, when that is not its last.
+    pub branch_point: Option<Position>,
     /// Who calls.
     pub caller: &'a Caller,
     /// The tool.
@@ -71,9 +77,12 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
     let mut warnings: Vec<String> = damaged.warnings().collect();
     let mut call = match Call::prepare(engine, tool, given, caller) {
         Ok(call) => call,
-        Err(error) => return error_answer(&at_home(error, engine), &warnings, TOKENS_DEFAULT),
+        Err(error) => {
+            let error = among_branches(at_home(error, engine), engine, given);
+            return error_answer(&error, &warnings, TOKENS_DEFAULT);
+        }
     };
-    let reply = (tool.run)(&mut call);
+    let reply = (tool.run)(&mut call).map_err(|error| among_branches(error, engine, call.arguments.object()));
     warnings.append(&mut call.warnings);
     match reply {
         Err(error) => error_answer(&damaged.explain(error), &warnings, call.tokens_max),
@@ -101,7 +110,43 @@ fn at_home(error: Error, engine: &Engine) -> Error {
     if let (Some(given), Ok(Some(last))) = (arguments.get_mut("entity_id"), snapshot.event(snapshot.head())) {
         *given = last.entity_id.as_str().into();
     }
+    if let (Some(given), Ok(live)) = (arguments.get_mut("fork_id"), engine.live_forks())
+        && let Some(first) = live.first()
+    {
+        *given = first.as_str().into();
+    }
     error.with("example", example)
+}
+
+/// The branch of that name, and the position behind its `@`.
+pub(super) fn at_branch(engine: &Engine, asked: &str) -> Result<(Engine, Option<Position>)> {
+    let (name, point) = asked.split_once('@').map_or((asked, None), |(name, point)| (name, Some(point)));
+    let branch = engine.branch(name)?;
+    let point = point.map(|point| match point.parse() {
+        Ok(position) => Ok(Position::new(position)),
+        Err(_) => branch.store().tagged(point),
+    });
+    let point = point.transpose()?;
+    Ok((branch, point))
+}
+
+/// The error of a branch that is not there, with some that are: those most like what was asked for first.
+pub(super) fn among_branches(error: Error, engine: &Engine, given: &Object) -> Error {
+    let Some(asked) = BRANCH_NAMES.iter().find_map(|name| given.get(*name)?.as_str()) else { return error };
+    if error.code() != "unknown_branch" {
+        return error;
+    }
+    let Ok(live) = engine.live_forks() else { return error };
+    let names = || [MAIN].into_iter().chain(live.iter().map(ForkId::as_str));
+    let near = nearest(asked, names(), BRANCHES_MAX);
+    let mut branches = vec![MAIN];
+    for name in near.iter().copied().chain(names()) {
+        if branches.len() <= BRANCHES_MAX && !branches.contains(&name) {
+            branches.push(name);
+        }
+    }
+    let error = if near.is_empty() { error } else { error.with("nearest", near) };
+    error.with("branches", branches)
 }
 
 fn unknown_tool(name: &str) -> Error {
@@ -117,7 +162,8 @@ impl<'a> Call<'a> {
         let mut arguments = Arguments::decode(tool, given)?;
         let (tokens_max, warning) = arguments.tokens_max();
         let mut call = Self {
-            engine,
+            engine: Cow::Borrowed(engine),
+            branch_point: None,
             caller,
             tool,
             cursor: None,
@@ -136,7 +182,7 @@ impl<'a> Call<'a> {
             arguments
         };
         call.arguments.check_required(tool)?;
-        call.check_branch()?;
+        call.find_branch()?;
         let canonical = canonical(tool, call.arguments.object());
         call.query = QueryId::of(tool.name, &Value::Object(canonical).to_string());
         Ok(call)
@@ -222,14 +268,29 @@ impl<'a> Call<'a> {
         Ok(Arguments::trusted(refined))
     }
 
-    fn check_branch(&self) -> Result<()> {
-        match self.arguments.text("branch") {
-            None | Some(MAIN) => Ok(()),
-            Some(other) => {
-                let message = format!("use branch {}: there is no such branch; there is main", quote(other));
-                Err(Error::new(ErrorKind::NotFound, "unknown_branch", message).with("branches", vec![MAIN]))
-            }
-        }
+    /// Goes to the branch that is asked for: `main`, a fork's id, or either as it was at a position or tag (`main@412`,
+    /// `f-k7m2x9qa@before-import`).
+    fn find_branch(&mut self) -> Result<()> {
+        let asked = self.arguments.text("branch").or(self.arguments.text("from_branch"));
+        let Some(asked) = asked.filter(|name| *name != MAIN) else { return Ok(()) };
+        let (branch, point) = at_branch(&self.engine, asked)?;
+        self.branch_point = point;
+        self.engine = Cow::Owned(branch);
+        Ok(())
+    }
+
+    /// Refuses to write to what a branch was.
+    ///
+    /// # Errors
+    /// `Invalid` (`bad_argument`).
+    pub(crate) fn check_is_head(&self) -> Result<()> {
+        let Some(point) = self.branch_point else { return Ok(()) };
+        let name = self.engine.store().branch_name();
+        let message = format!(
+            "write to branch {name} as it was at position {point}: only its end can be written to; leave @ out, or make a fork \
+             there with create_sandbox_fork"
+        );
+        Err(Error::invalid("bad_argument", message).with("argument", "branch"))
     }
 
     /// What the store holds now, or held when the first page was read.
@@ -238,6 +299,7 @@ impl<'a> Call<'a> {
     /// `Conflict` (`cursor_expired`) when positions were lost since that page was read.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let snapshot = self.engine.store().snapshot();
+        let snapshot = self.branch_point.map_or(snapshot.clone(), |point| snapshot.up_to(point));
         match &self.cursor {
             None => Ok(snapshot),
             Some(cursor) if cursor.epoch == snapshot.epoch() => Ok(snapshot.up_to(cursor.bound)),
@@ -279,11 +341,12 @@ impl<'a> Call<'a> {
     }
 
     fn remember(&self) -> Option<QueryId> {
-        self.tool.argument("refine")?;
+        let is_named = self.tool.argument("refine").is_some();
+        self.tool.argument("refine").or(self.tool.argument("cursor"))?;
         let arguments = canonical(self.tool, self.arguments.object());
         let query = Query { tool: self.tool.name.to_owned(), arguments };
         self.engine.queries().remember(self.query, &query, self.engine.clock().now());
-        Some(self.query)
+        is_named.then_some(self.query)
     }
 }
 

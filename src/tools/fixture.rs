@@ -133,6 +133,12 @@ impl Shop {
         answer.body
     }
 
+    /// Makes a fork, and gives its name.
+    pub(crate) fn fork(&self) -> String {
+        let made = self.ask("create_sandbox_fork", &serde_json::json!({"purpose": "try something"}));
+        made["fork_id"].as_str().expect("a name").to_owned()
+    }
+
     /// Sends every next step of an answer; all must succeed, and the first must find something.
     #[track_caller]
     pub(crate) fn follow(&self, answer: &Value) -> Value {

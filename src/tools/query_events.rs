@@ -453,6 +453,11 @@ mod tests {
         shop.refused("query_events", &json!({"time_zone": "Mars/Olympus"}), "unknown_time_zone");
         let body = shop.refused("query_events", &json!({"branch": "f-1"}), "unknown_branch");
         assert_eq!(body["error"]["branches"], json!(["main"]));
+        let fork = shop.fork();
+        let misspelt = fork.replace("f-", "f_");
+        let body = shop.refused("query_events", &json!({"branch": misspelt}), "unknown_branch");
+        assert_eq!(body["error"]["branches"], json!(["main", fork]));
+        assert_eq!(body["error"]["nearest"][0], json!(fork));
         shop.refused("query_events", &json!({"after_position": 9, "before_position": 9}), "bad_argument");
         shop.refused("query_event", &json!({}), "unknown_tool");
     }

@@ -65,7 +65,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("fields", "object"),
         Field::new("time_range", "object"),
         Field::new("indexed_through", "integer"),
-        Field::new("forks", "array"),
+        Field::new("forks", "integer"),
         Field::new("indexes", "object"),
         Field::new("limits", "object"),
     ],
@@ -190,6 +190,10 @@ fn put_section(
     match section {
         "counts" => {
             reply.field(section, Value::Object(counts(view, stats, counted)));
+            let forks = call.engine.live_forks()?.len();
+            if forks > 0 && view.filter == Filter::default() {
+                reply.field("forks", forks);
+            }
         }
         "types" if !counted.types.is_empty() => {
             reply.untrusted.push("/types");
@@ -209,7 +213,7 @@ fn put_section(
                 reply.field(section, json!({"first": first, "last": last}));
             }
         }
-        "forks" => reply.field(section, Value::Array(Vec::new())),
+        "forks" => reply.field(section, call.engine.live_forks()?.len()),
         "indexes" => {
             let mut bytes = Object::new();
             bytes.insert("log_bytes".to_owned(), stats.log_bytes.into());

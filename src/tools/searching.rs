@@ -57,19 +57,21 @@ pub(super) struct Ground {
 }
 
 impl Call<'_> {
-    /// Waits as long as the caller wants to, then pins the indexes and after them the view.
+    /// Waits as long as the caller wants to, then pins the indexes and after them the view. What a fork added is indexed here
+    /// and now, so only what it shares with `main` is waited for.
     pub(super) fn ground(&self) -> Result<Ground> {
         let indexer = self.engine.indexer()?;
         let waits = self.arguments.integer("wait_for_position");
         let position = match waits {
             None => Position::ZERO,
             Some(wanted) => {
-                let head = self.engine.store().snapshot().head();
-                u64::try_from(wanted).map_or(head, |wanted| Position::new(wanted).min(head))
+                let last = self.engine.store().snapshot().on_main();
+                u64::try_from(wanted).map_or(last, |wanted| Position::new(wanted).min(last))
             }
         };
         let published = indexer.wait_for(position, WAIT_MAX)?;
         let stale = published.through() < position;
+        let published = indexer.on_branch(published, self.engine.store())?;
         // Ordering: the view behind the indexes, so that it holds every event that they know.
         let view = self.wish().over(self.snapshot()?, self.now)?;
         Ok(Ground { published, view, stale })
@@ -302,4 +304,158 @@ fn rounded(score: f32) -> f64 {
 
 fn number(score: f32) -> Value {
     Number::from_f64(rounded(score)).map_or(Value::Null, Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use crate::event::EventDraft;
+    use crate::store::Append;
+    use crate::tools::fixture::{Shop, positions};
+
+    /// Only a hang gets here.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    fn note(text: &str) -> EventDraft {
+        EventDraft::new("ticket-1", "ticket.noted", json!({"text": text}).to_string()).expect("a draft")
+    }
+
+    /// Makes a fork of a branch.
+    fn fork(shop: &Shop, from: &str) -> String {
+        let answer = shop.ask("create_sandbox_fork", &json!({"from_branch": from, "purpose": "to try it"}));
+        answer["fork_id"].as_str().expect("an id").to_owned()
+    }
+
+    fn append(shop: &Shop, branch: &str, text: &str) {
+        let branch = shop.engine.branch(branch).expect("a branch");
+        branch.store().append(Append { events: vec![note(text)], ..Append::default() }).expect("stored");
+    }
+
+    #[track_caller]
+    fn check(shop: &Shop, tool: &str, branch: &str, mut arguments: Value, expected: &[u64]) -> Value {
+        assert!(shop.engine.indexer().expect("an indexer").catch_up(PATIENCE));
+        arguments["branch"] = branch.into();
+        let answer = shop.ask(tool, &arguments);
+        assert_eq!(positions(&answer), expected, "{branch} {arguments}");
+        assert_eq!((answer.get("indexed_through"), answer.get("fresh")), (None, None), "{answer}");
+        answer
+    }
+
+    /// Main: 1 parcel, then 2 refund behind the cut. The fork: 2 refund, 3 parcel. A fork of it at 2: 3 refund.
+    fn shop_with_forks() -> (Shop, String, String) {
+        let shop = Shop::empty();
+        append(&shop, "main", "a parcel for zinnia was lost in the post");
+        let one = fork(&shop, "main");
+        append(&shop, "main", "refund granted to magnolia, the money goes back");
+        append(&shop, &one, "refund granted to azalea, the money goes back");
+        let two = fork(&shop, &one);
+        append(&shop, &one, "a parcel for begonia was found");
+        append(&shop, &two, "refund granted to gentian, the money goes back");
+        (shop, one, two)
+    }
+
+    #[test]
+    fn a_fork_is_searched_by_words_and_by_meaning() {
+        let (shop, one, two) = shop_with_forks();
+        for (word, main, first, second) in [
+            ("zinnia", &[1][..], &[1][..], &[1][..]),
+            ("magnolia", &[2], &[], &[]),
+            ("azalea", &[], &[2], &[2]),
+            ("begonia", &[], &[3], &[]),
+            ("gentian", &[], &[], &[3]),
+        ] {
+            let search = |branch: &str, expected| {
+                check(&shop, "hybrid_search", branch, json!({"keywords": word}), expected);
+            };
+            search("main", main);
+            search(&one, first);
+            search(&two, second);
+        }
+        let meant = json!({"query": "customer wants the money back", "threshold": 0.3});
+        check(&shop, "semantic_search_events", "main", meant.clone(), &[2]);
+        check(&shop, "semantic_search_events", &one, meant.clone(), &[2]);
+        check(&shop, "semantic_search_events", &two, meant, &[2, 3]);
+        let both =
+            json!({"keywords": "begonia", "semantic_query": "parcel found", "limit": 1, "explain": true});
+        check(&shop, "hybrid_search", &one, both, &[3]);
+    }
+
+    #[test]
+    fn filters_and_moments_apply_on_a_fork() {
+        let (shop, one, two) = shop_with_forks();
+        assert!(shop.engine.indexer().expect("an indexer").catch_up(PATIENCE));
+        let search = |branch: &str, more: Value, expected: &[u64]| {
+            let mut arguments = json!({"keywords": "refund parcel", "branch": branch});
+            arguments
+                .as_object_mut()
+                .expect("an object")
+                .extend(more.as_object().cloned().expect("an object"));
+            let mut found = positions(&shop.ask("hybrid_search", &arguments));
+            found.sort_unstable();
+            assert_eq!(found, expected, "{branch} {more}");
+        };
+        search(&two, json!({}), &[1, 2, 3]);
+        search(&two, json!({"as_of_position": 2}), &[1, 2]);
+        search(&format!("{one}@2"), json!({}), &[1, 2]);
+        search(&format!("{one}@1"), json!({}), &[1]);
+        search(&one, json!({"where": ["payload.text CONTAINS 'begonia'"]}), &[3]);
+        search(&one, json!({"where": ["payload.text CONTAINS 'magnolia'"]}), &[]);
+        search(&one, json!({"event_type": "ticket.paid"}), &[]);
+        search(&one, json!({"entity_id": "ticket-*", "wait_for_position": -1}), &[1, 2, 3]);
+        search(&one, json!({"semantic_query": "lost in the post", "fusion": "rrf"}), &[1, 2, 3]);
+    }
+
+    #[test]
+    fn an_event_of_a_fork_is_findable_at_once_and_gone_after_a_reset() {
+        let shop = Shop::empty();
+        append(&shop, "main", "a zinnia");
+        let one = fork(&shop, "main");
+        append(&shop, &one, "a begonia");
+        check(&shop, "hybrid_search", &one, json!({"keywords": "begonia"}), &[2]);
+        append(&shop, &one, "a begonia came back");
+        check(&shop, "hybrid_search", &one, json!({"keywords": "begonia back"}), &[3, 2]);
+        append(&shop, "main", "a magnolia");
+        shop.ask("update_fork", &json!({"fork_id": one, "reset": true}));
+        check(&shop, "hybrid_search", &one, json!({"keywords": "begonia"}), &[]);
+        check(&shop, "hybrid_search", &one, json!({"keywords": "magnolia"}), &[2]);
+        append(&shop, &one, "another begonia");
+        check(&shop, "hybrid_search", &one, json!({"keywords": "begonia"}), &[3]);
+    }
+
+    #[test]
+    fn pages_over_a_fork_give_every_hit_once() {
+        let shop = Shop::empty();
+        for number in 0..7 {
+            append(&shop, "main", &format!("the tulip of number {number}"));
+        }
+        let one = fork(&shop, "main");
+        for number in 7..15 {
+            append(&shop, "main", "a tulip that the fork does not know");
+            append(&shop, &one, &format!("the tulip of number {number}"));
+        }
+        let first = json!({"keywords": "tulip", "limit": 4, "wait_for_position": -1, "branch": one});
+        let mut answer = shop.ask("hybrid_search", &first);
+        let mut found = positions(&answer);
+        while let Some(cursor) = answer["next_cursor"].as_str() {
+            append(&shop, &one, "a tulip that came too late");
+            answer = shop.ask("hybrid_search", &json!({"cursor": cursor}));
+            found.extend(positions(&answer));
+        }
+        found.sort_unstable();
+        assert_eq!(found, (1..=15).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_event_of_a_fork_can_be_what_others_are_to_be_like() {
+        let (shop, one, two) = shop_with_forks();
+        let snapshot = shop.engine.branch(&two).expect("a branch").store().snapshot();
+        let event = snapshot.event(crate::event::Position::new(3)).expect("readable").expect("there");
+        let like = json!({"like_event_id": event.event_id.to_string(), "limit": 1});
+        check(&shop, "semantic_search_events", &two, like.clone(), &[2]);
+        let elsewhere = json!({"like_event_id": like["like_event_id"], "branch": one});
+        shop.refused("semantic_search_events", &elsewhere, "unknown_event_id");
+    }
 }

@@ -6,7 +6,7 @@ mod crash;
 mod failures;
 pub mod faulty_disk;
 pub mod ledger;
-mod model;
+pub mod model;
 mod sealing;
 pub mod workload;
 

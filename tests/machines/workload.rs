@@ -192,7 +192,7 @@ fn mixed(seed: u64, n: u64, ledger: &Ledger) -> Append {
     if number(&dice, 4) == 0 {
         let filter =
             Filter { event_type: Some(NamePattern::Exact("never happened".to_owned())), ..Filter::default() };
-        append.condition = Some(AppendCondition { filter, after: Position::ZERO });
+        append.conditions = vec![AppendCondition { filter, after: Position::ZERO }];
     }
     append
 }

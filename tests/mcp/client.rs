@@ -40,6 +40,8 @@ pub(crate) struct Client {
     lines: Receiver<String>,
     log: Option<JoinHandle<String>>,
     version: Option<&'static str>,
+    /// What it says it can do.
+    capabilities: Value,
     last_id: i64,
 }
 
@@ -84,12 +86,26 @@ impl Client {
                 }
             }
         });
-        Self { server, input: Some(input), lines, log: Some(log), version: None, last_id: 0 }
+        Self {
+            server,
+            input: Some(input),
+            lines,
+            log: Some(log),
+            version: None,
+            capabilities: json!({}),
+            last_id: 0,
+        }
     }
 
     /// Starts the server and begins the way that era does.
     pub(crate) fn open(dir: &Path, era: Era, flags: &[&str]) -> Self {
+        Self::open_able(dir, era, flags, json!({}))
+    }
+
+    /// The same, by a client that can do more than it must.
+    pub(crate) fn open_able(dir: &Path, era: Era, flags: &[&str], capabilities: Value) -> Self {
         let mut client = Self::start(dir, flags);
+        client.capabilities = capabilities;
         match era {
             Era::Handshake => drop(client.initialize("2025-11-25")),
             Era::Stateless => client.version = Some("2026-07-28"),
@@ -100,7 +116,8 @@ impl Client {
     /// Agrees on a version and gives the server's half of it.
     pub(crate) fn initialize(&mut self, version: &str) -> Value {
         let who = json!({"name": "test", "version": "1"});
-        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": who});
+        let params =
+            json!({"protocolVersion": version, "capabilities": self.capabilities, "clientInfo": who});
         let answer = self.ask("initialize", params);
         self.send_line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         answer["result"].clone()
@@ -118,7 +135,7 @@ impl Client {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": version,
                 "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": self.capabilities,
             });
         }
         let id = self.last_id;

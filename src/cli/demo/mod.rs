@@ -1,4 +1,4 @@
-//! *What is it like?* `allsource demo`: an agent's session on a real store, from the first look to a conflict solved.
+//! *What is it like?* `allsource demo`: an agent's session on a real store, from the first look to a fork promoted.
 //!
 //! Useful for: seeing the whole program at work in a few seconds. Not for: measuring; the benches do that.
 //!

@@ -41,6 +41,8 @@ pub(super) struct Plot {
     between: Note,
     /// What the agent writes instead, now that it knows.
     amended: Note,
+    /// What the agent tries on a fork.
+    tried: Note,
     use_case: &'static str,
     context: &'static str,
 }
@@ -86,6 +88,12 @@ impl Plot {
                 actor: "agent",
                 why: "Having read what came in between, the agent agrees with it, and expects the version it was told.",
             },
+            tried: Note {
+                event_type: "file.reviewed",
+                payload: json!({"review": {"by": "agent", "verdict": "closed: tests were added"}}),
+                actor: "agent",
+                why: "Should the review be closed? The agent tries it on a fork, which copies nothing.",
+            },
             use_case: "audit_trail",
             context: "who changed what, when and why",
         }
@@ -121,6 +129,12 @@ impl Plot {
                 payload: json!({"review": "charged twice on 2025-04-30, refunded by support"}),
                 actor: "agent",
                 why: "No second refund, then: the agent notes what it found, and expects the version it was told.",
+            },
+            tried: Note {
+                event_type: "payment.closed",
+                payload: json!({"status": "closed"}),
+                actor: "agent",
+                why: "Should the payment be closed now? The agent tries it on a fork, which copies nothing.",
             },
             use_case: "debugging",
             context: "payments that were charged twice",
@@ -165,7 +179,8 @@ pub(super) fn play(
     };
     let version = act.follow(&entity, plot)?;
     act.collide(&entity, version, plot, dir, caller)?;
-    act.stage.scene("8 · It asks for advice")?;
+    act.try_out(&entity, plot)?;
+    act.stage.scene("9 · It asks for advice")?;
     act.call("get_query_advice", &json!({"use_case": plot.use_case, "context": plot.context}))?;
     Ok(())
 }
@@ -269,6 +284,25 @@ impl Act<'_, '_, '_> {
         self.call(&tool, &arguments)?;
         self.stage.say(plot.amended.why)?;
         self.call("append_events", &append(entity, &plot.amended, Some(current)))?;
+        Ok(())
+    }
+
+    /// Changes something where main does not notice, looks at the difference, and makes it real.
+    fn try_out(&mut self, entity: &str, plot: &Plot) -> Ended<()> {
+        self.stage.scene("8 · It tries something on a fork")?;
+        self.stage.say(plot.tried.why)?;
+        let made = self.call("create_sandbox_fork", &json!({"purpose": format!("close {entity}")}))?;
+        let fork = made.body.get("fork_id").cloned().ok_or_else(nothing_found)?;
+        let mut attempt = object(append(entity, &plot.tried, None));
+        attempt.insert("branch".to_owned(), fork.clone());
+        self.call("append_events", &attempt.into())?;
+        self.stage.say("Main has not noticed. What would change?")?;
+        let diff = self.call("diff_fork", &json!({"fork_id": fork}))?;
+        let token = diff.body.get("confirmation_token").cloned().ok_or_else(nothing_found)?;
+        self.stage.say(
+            "That is what was meant. The token stands for exactly this difference; a client that can ask its user would ask now.",
+        )?;
+        self.call("promote_fork", &json!({"fork_id": fork, "confirmation_token": token}))?;
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ use super::outcome::{Ended, Exit, Stop};
 use super::{Terminal, open};
 use crate::clock::Clock;
 use crate::door::Host;
-use crate::engine::Caller;
+use crate::engine::{Caller, MAIN};
 use crate::event::EventDraft;
 use crate::store::Options;
 use bad::BadLines;
@@ -46,6 +46,7 @@ use mapping::Wanted;
 use progress::{Progress, per_second};
 use rows::Format;
 use source::Source;
+use store::Target;
 
 /// How many chunks may wait for the store: 4, a few MiB.
 const CHUNKS_WAITING_MAX: usize = 4;
@@ -111,6 +112,9 @@ pub(super) struct ImportArgs {
     /// Store rows again that were imported before (rows with event ids are still known by them)
     #[arg(long)]
     again: bool,
+    /// The branch to store them on: main, or a fork's id
+    #[arg(long, value_name = "BRANCH", default_value = MAIN)]
+    branch: String,
 }
 
 /// What an import did.
@@ -132,7 +136,8 @@ pub(super) fn run(arguments: &ImportArgs, dir: &Path, caller: &Caller, terminal:
     }
     let host = &open(dir, Options::default(), terminal)?;
     let (strict, bad) = (arguments.strict, BadLines::default());
-    let mut import = Import { host, caller, terminal, clock: Arc::clone(&clock), strict, bad };
+    let branch = arguments.branch.as_str();
+    let mut import = Import { host, caller, branch, terminal, clock: Arc::clone(&clock), strict, bad };
     let mut tally = Tally::default();
     if let Some(repository) = &repository {
         tally = import.git(repository)?;
@@ -165,7 +170,8 @@ pub(super) fn import_history(
     terminal: &mut Terminal<'_>,
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
-    Import { host, caller, terminal, clock, strict: false, bad: BadLines::default() }.git(repository)
+    Import { host, caller, branch: MAIN, terminal, clock, strict: false, bad: BadLines::default() }
+        .git(repository)
 }
 
 /// Imports events that were made here; for the demo.
@@ -178,7 +184,8 @@ pub(super) fn import_drafts(
 ) -> Ended<Tally> {
     let clock = Arc::clone(&terminal.clock);
     let progress = Progress::start(name, Arc::default(), None, Arc::clone(&clock));
-    let mut import = Import { host, caller, terminal, clock, strict: false, bad: BadLines::default() };
+    let mut import =
+        Import { host, caller, branch: MAIN, terminal, clock, strict: false, bad: BadLines::default() };
     import.take(name, progress, false, move |to| send_drafts(events, &to))
 }
 
@@ -212,6 +219,7 @@ fn summary(tally: Tally, time: Duration, terminal: &mut Terminal<'_>) -> Ended<(
 struct Import<'i, 't> {
     host: &'i Host,
     caller: &'i Caller,
+    branch: &'i str,
     terminal: &'i mut Terminal<'t>,
     clock: Arc<dyn Clock>,
     strict: bool,
@@ -247,7 +255,7 @@ impl Import<'_, '_> {
             scope.spawn(move || read(to));
             // Owned here, so that an early end closes the channel and the reading thread ends too.
             let from: Receiver<Message> = from;
-            let ledger = (self.host, self.caller);
+            let ledger = Target { host: self.host, caller: self.caller, branch: self.branch };
             let intake = Intake::new(&ledger, keyed);
             let mut tally = Tally::default();
             for message in from {

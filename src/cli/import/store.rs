@@ -11,11 +11,25 @@ use crate::error::{Error, Result};
 use crate::event::{EventDraft, EventId};
 use crate::tools::Object;
 
-impl Ledger for (&Host, &Caller) {
+/// A branch of a store, written to by whoever imports.
+pub(super) struct Target<'a> {
+    pub(super) host: &'a Host,
+    pub(super) caller: &'a Caller,
+    pub(super) branch: &'a str,
+}
+
+impl Target<'_> {
+    fn operate(&self, name: &str, mut arguments: Object) -> Result<Object> {
+        arguments.insert("branch".to_owned(), self.branch.into());
+        self.host.operate(name, &arguments, self.caller)
+    }
+}
+
+impl Ledger for Target<'_> {
     fn known(&self, keys: &[String]) -> Result<Vec<Option<u64>>> {
         let mut arguments = Object::new();
         arguments.insert("keys".to_owned(), Value::from(keys.to_vec()));
-        let answer = self.0.operate("known_keys", &arguments, self.1)?;
+        let answer = self.operate("known_keys", arguments)?;
         let positions = answer.get("positions").and_then(Value::as_array);
         Ok(positions.into_iter().flatten().map(Value::as_u64).collect())
     }
@@ -24,7 +38,7 @@ impl Ledger for (&Host, &Caller) {
         let mut arguments = Object::new();
         arguments.insert("after_position".to_owned(), Value::from(position.saturating_sub(1)));
         arguments.insert("as_of_position".to_owned(), Value::from(position));
-        let page = self.0.operate("export_page", &arguments, self.1)?;
+        let page = self.operate("export_page", arguments)?;
         let events = page.get("events").and_then(Value::as_array);
         events.and_then(|events| events.first()).map(as_draft).transpose()
     }
@@ -36,7 +50,7 @@ impl Ledger for (&Host, &Caller) {
         if let Some(key) = key {
             arguments.insert("idempotency_key".to_owned(), Value::from(key));
         }
-        let answer = self.0.operate("append_batch", &arguments, self.1)?;
+        let answer = self.operate("append_batch", arguments)?;
         let count = |name: &str| answer.get(name).and_then(Value::as_u64);
         let stored =
             count("stored").ok_or_else(|| Error::internal("append a batch: the answer has no count"))?;

@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Conditions, NamePattern};
-use crate::event::{Event, Timestamp};
+use crate::error::{Error, Result};
+use crate::event::{Event, TimeZone, Timestamp};
 
 /// Which events a reader wants; everything given must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,10 +85,43 @@ impl fmt::Display for Filter {
     }
 }
 
+impl Filter {
+    /// Reads the canonical text of a filter back.
+    ///
+    /// # Errors
+    /// `Invalid` when it is none.
+    pub(crate) fn from_canonical(mut text: &str) -> Result<Self> {
+        let mut filter = Self::default();
+        let time = |text: &str| Timestamp::parse(text, Timestamp::MIN, TimeZone::UTC);
+        while let Some((name, rest)) = text.trim_start().split_once('=') {
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+            let value = values.next().and_then(std::result::Result::ok);
+            let value = value.ok_or_else(|| {
+                Error::invalid("bad_filter", format!("read {name} of a filter: it is no string"))
+            })?;
+            text = rest.get(values.byte_offset()..).unwrap_or_default();
+            match name {
+                "entity_id" => filter.entity_id = Some(NamePattern::parse(&value)),
+                "event_type" => filter.event_type = Some(NamePattern::parse(&value)),
+                "since" => filter.since = Some(time(&value)?),
+                "until" => filter.until = Some(time(&value)?),
+                "as_of" => filter.as_of = Some(time(&value)?),
+                "where" => filter.conditions = Conditions::parse(&[value], Timestamp::MIN, TimeZone::UTC)?,
+                _ => {
+                    return Err(Error::invalid(
+                        "bad_filter",
+                        format!("read a filter: it has no part {name}"),
+                    ));
+                }
+            }
+        }
+        Ok(filter)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::TimeZone;
     use crate::event::filter::tests::order_placed;
 
     fn filter(condition: &str) -> Filter {

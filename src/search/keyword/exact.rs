@@ -1,10 +1,11 @@
 //! Scores that are the same to the last bit, whatever the segments.
 
 use tantivy::postings::Postings;
-use tantivy::query::Bm25Weight;
+use tantivy::query::{Bm25StatisticsProvider, Bm25Weight};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, Searcher, SegmentReader, Term};
+use tantivy::{DocId, DocSet, SegmentReader, Term};
 
+use super::corpus::Corpus;
 use super::plan::Plan;
 
 /// The scores of a query that is nothing but terms: summed in the order of the terms, in double precision. Tantivy's own sums depend on
@@ -15,12 +16,12 @@ pub(super) struct Exact {
 
 impl Exact {
     /// The terms of a plan, if it is nothing but terms.
-    pub(super) fn of(plan: &Plan, searcher: &Searcher) -> tantivy::Result<Option<Self>> {
+    pub(super) fn of(plan: &Plan, corpus: &Corpus) -> tantivy::Result<Option<Self>> {
         let Some(flat) = &plan.flat else { return Ok(None) };
         let mut terms = Vec::with_capacity(flat.len());
         for (term, count) in flat {
-            if searcher.doc_freq(term)? > 0 {
-                let weight = Bm25Weight::for_terms(searcher, std::slice::from_ref(term))?;
+            if corpus.doc_freq(term)? > 0 {
+                let weight = Bm25Weight::for_terms(corpus, std::slice::from_ref(term))?;
                 terms.push((term.clone(), weight.boost_by(*count)));
             }
         }

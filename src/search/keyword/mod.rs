@@ -5,14 +5,18 @@
 //!
 //! **Invariant:** nothing here is the only copy of anything. An index that is missing, foreign or damaged is made anew from the log.
 //!
+//! A [`KeywordReader`] looks at one index, or at that of `main` up to a cut and at one in memory behind it ([`corpus`]).
+//!
 //! [`words`] decides what can be found by which word, [`document`] what of an event is indexed, [`query`] what can be asked.
 
+mod corpus;
 mod directory;
 mod document;
 mod exact;
 mod fields;
 mod highlight;
 mod lookup;
+mod memory;
 mod mistake;
 mod narrow;
 mod parse;
@@ -32,6 +36,7 @@ mod writer;
 mod tests;
 
 pub(crate) use highlight::{Highlight, highlight};
+pub(crate) use memory::KeywordMemory;
 pub(crate) use narrow::Narrow;
 pub(crate) use query::KeywordQuery;
 pub(crate) use reader::{KeywordHit, KeywordReader};

@@ -6,7 +6,6 @@ use tantivy::query::BitSetDocSet;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, SegmentReader, TERMINATED};
 
-use super::lookup::Places;
 use super::schema::{Fields, TIMESTAMP};
 use super::terms::each_beginning;
 use crate::event::{Filter, NamePattern, Position, Timestamp};
@@ -38,14 +37,13 @@ pub(super) struct Left<'s> {
 }
 
 impl<'s> Left<'s> {
-    /// What is left of a segment.
+    /// What is left of a segment from the document `first` on: those before it are too new.
     pub(super) fn of(
         narrow: &Narrow,
         segment: &'s SegmentReader,
-        places: &Places,
+        first: DocId,
         fields: Fields,
     ) -> tantivy::Result<Self> {
-        let first = narrow.through.map_or(0, |through| places.at_or_below(through));
         let mut names: Option<BitSet> = None;
         for (pattern, field) in
             [(&narrow.entity_id, fields.entity_id), (&narrow.event_type, fields.event_type)]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use tantivy::Term;
 use tantivy::query::{
-    Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur,
-    PhraseQuery, Query, TermQuery, TermSetQuery,
+    Bm25StatisticsProvider, Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery,
+    EmptyQuery, Occur, PhraseQuery, Query, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Searcher, Term};
 
+use super::corpus::Corpus;
 use super::fields::{ENTITY_ID, EVENT_ID, EVENT_TYPE, ending_so, path_of, term_at};
 use super::lookup::OfNames;
 use super::query::{
@@ -40,7 +41,7 @@ type Part = (Box<dyn Query>, f32);
 
 /// Plans queries over one reader.
 pub(super) struct Planner<'s> {
-    pub(super) searcher: &'s Searcher,
+    pub(super) corpus: &'s Corpus,
     pub(super) fields: Fields,
 }
 
@@ -275,7 +276,7 @@ impl Planner<'_> {
         }
         if is_whole {
             let term = Term::from_field_text(self.fields.fields, &beginning);
-            let events = self.searcher.doc_freq(&term).map_err(search_failed)?;
+            let events = self.corpus.doc_freq(&term).map_err(search_failed)?;
             return Ok(if events > 0 { vec![path.to_owned()] } else { Vec::new() });
         }
         let terms = self.terms_beginning(self.fields.fields, &beginning, FIELD_PATHS_MAX)?.ok_or_else(|| {
@@ -291,7 +292,7 @@ impl Planner<'_> {
     /// The terms that begin so, in order; `None` when there are more than `most`.
     fn terms_beginning(&self, field: Field, beginning: &str, most: usize) -> Result<Option<Vec<String>>> {
         let mut terms = std::collections::BTreeSet::new();
-        for segment in self.searcher.segment_readers() {
+        for segment in self.corpus.segments() {
             let index = segment.inverted_index(field).map_err(search_failed)?;
             each_beginning(&index, beginning.as_bytes(), &mut |term, _| {
                 terms.insert(String::from_utf8_lossy(term).into_owned());
@@ -317,11 +318,11 @@ impl Planner<'_> {
     /// is the rarest of all; a misspelt one would halve what the others count.)
     fn max_score(&self, terms: &[Term]) -> Result<f32> {
         for term in terms {
-            if self.searcher.doc_freq(term).map_err(search_failed)? == 0 {
+            if self.corpus.doc_freq(term).map_err(search_failed)? == 0 {
                 return Ok(0.0);
             }
         }
-        let weight = Bm25Weight::for_terms(self.searcher, terms).map_err(search_failed)?;
+        let weight = Bm25Weight::for_terms(self.corpus, terms).map_err(search_failed)?;
         Ok(weight.max_score())
     }
 }

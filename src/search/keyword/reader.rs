@@ -6,6 +6,7 @@ use tantivy::query::{EnableScoring, Weight};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
+use super::corpus::Corpus;
 use super::document::{EMPTIED, EMPTIED_TERM};
 use super::exact::Exact;
 use super::fields::term_at;
@@ -26,7 +27,9 @@ const SCORED_SINGLY_MAX: u32 = 2_000;
 /// An index as one commit left it; what is committed later does not show. Cheap to clone, and searched from any thread.
 #[derive(Clone)]
 pub(crate) struct KeywordReader {
-    searcher: Searcher,
+    corpus: Corpus,
+    /// The last position that counts of the index itself; what a fork added lies behind it.
+    through: Position,
     fields: Fields,
 }
 
@@ -50,12 +53,31 @@ impl KeywordHit {
 struct Segment<'s> {
     reader: &'s SegmentReader,
     places: Places,
+    /// The last position that counts.
+    through: Position,
+}
+
+impl<'s> Segment<'s> {
+    fn of(reader: &'s SegmentReader, through: Position) -> tantivy::Result<Self> {
+        Ok(Self { reader, places: Places::of(reader)?, through })
+    }
+
+    /// The documents that are left of it.
+    fn left(&self, narrow: &Narrow, fields: Fields) -> tantivy::Result<Left<'s>> {
+        let through = narrow.through.map_or(self.through, |through| through.min(self.through));
+        Left::of(narrow, self.reader, self.places.at_or_below(through), fields)
+    }
 }
 
 impl KeywordReader {
     /// A reader of what a searcher sees.
     pub(super) fn new(searcher: Searcher, fields: Fields) -> Self {
-        Self { searcher, fields }
+        Self { corpus: Corpus::of(searcher), through: Position::MAX, fields }
+    }
+
+    /// This index up to `through`, and behind it what a fork added.
+    pub(crate) fn with_fork(&self, through: Position, fork: &Self) -> Self {
+        Self { corpus: self.corpus.with_fork(&fork.corpus), through, fields: self.fields }
     }
 
     /// The events that were empty when they were indexed.
@@ -84,13 +106,13 @@ impl KeywordReader {
 
     /// How many events are indexed.
     pub(crate) fn events(&self) -> u64 {
-        self.searcher.num_docs()
+        self.corpus.events()
     }
 
     /// How many segments they lie in.
     #[cfg(test)]
     pub(crate) fn segments(&self) -> usize {
-        self.searcher.segment_readers().len()
+        self.corpus.segments().count()
     }
 
     /// The best `depth` hits among the events that `narrow` leaves: the best first, of equal ones the newest.
@@ -113,9 +135,9 @@ impl KeywordReader {
 
     fn search_all(&self, plan: &Plan, narrow: &Narrow, top: &mut Top) -> tantivy::Result<()> {
         let weight = self.weight(plan)?;
-        let exact = Exact::of(plan, &self.searcher)?;
+        let exact = Exact::of(plan, &self.corpus)?;
         for segment in self.by_age()? {
-            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            let left = segment.left(narrow, self.fields)?;
             let documents = if left.at_most() <= SCORED_SINGLY_MAX {
                 left.documents()
             } else {
@@ -144,10 +166,11 @@ impl KeywordReader {
 
     fn score_within(&self, plan: &Plan, allowed: &PositionSet, top: &mut Top) -> tantivy::Result<()> {
         let weight = self.weight(plan)?;
-        let exact = Exact::of(plan, &self.searcher)?;
+        let exact = Exact::of(plan, &self.corpus)?;
         for segment in self.by_age()? {
             let mut documents = segment.places.find_all(allowed);
-            documents.retain(|document| !segment.reader.is_deleted(*document));
+            let first = segment.places.at_or_below(segment.through);
+            documents.retain(|document| *document >= first && !segment.reader.is_deleted(*document));
             add_scored(&segment, weight.as_ref(), exact.as_ref(), &documents, top)?;
         }
         Ok(())
@@ -185,10 +208,10 @@ impl KeywordReader {
     }
 
     fn count_all(&self, plan: &Plan, narrow: &Narrow) -> tantivy::Result<u64> {
-        let weight = plan.query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
+        let weight = plan.query.weight(EnableScoring::disabled_from_searcher(self.corpus.main()))?;
         let mut count = 0;
         for segment in self.by_age()? {
-            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            let left = segment.left(narrow, self.fields)?;
             weight.for_each_no_score(segment.reader, &mut |documents| {
                 count += documents.iter().filter(|document| left.holds(**document)).count() as u64;
             })?;
@@ -207,7 +230,7 @@ impl KeywordReader {
     fn all_left(&self, narrow: &Narrow) -> tantivy::Result<PositionSet> {
         let mut runs: Vec<(Position, Position)> = Vec::new();
         for segment in self.by_age()?.iter().rev() {
-            let left = Left::of(narrow, segment.reader, &segment.places, self.fields)?;
+            let left = segment.left(narrow, self.fields)?;
             // Documents lie newest first, mostly without a gap.
             for document in left.documents().into_iter().rev() {
                 let position = segment.places.position(document);
@@ -225,7 +248,7 @@ impl KeywordReader {
     /// # Errors
     /// As [`search`](Self::search).
     pub(crate) fn unknown_fields(&self, query: &KeywordQuery) -> Result<Vec<String>> {
-        let planner = Planner { searcher: &self.searcher, fields: self.fields };
+        let planner = Planner { corpus: &self.corpus, fields: self.fields };
         let mut unknown = Vec::new();
         for path in query.field_paths() {
             if planner.paths(path)?.is_empty() && !unknown.iter().any(|known| known == path) {
@@ -236,20 +259,23 @@ impl KeywordReader {
     }
 
     fn plan(&self, query: &KeywordQuery) -> Result<Plan> {
-        Planner { searcher: &self.searcher, fields: self.fields }.plan(query)
+        Planner { corpus: &self.corpus, fields: self.fields }.plan(query)
     }
 
     fn weight(&self, plan: &Plan) -> tantivy::Result<Box<dyn Weight>> {
-        plan.query.weight(EnableScoring::enabled_from_searcher(&self.searcher))
+        plan.query.weight(EnableScoring::enabled_from_statistics_provider(&self.corpus, self.corpus.main()))
     }
 
     /// The segments, the one with the newest event first.
     fn by_age(&self) -> tantivy::Result<Vec<Segment<'_>>> {
         let mut segments = Vec::new();
-        for reader in self.searcher.segment_readers() {
-            segments.push(Segment { reader, places: Places::of(reader)? });
+        for reader in self.corpus.main().segment_readers() {
+            segments.push(Segment::of(reader, self.through)?);
         }
-        segments.sort_by_key(|segment| std::cmp::Reverse(segment.places.newest()));
+        for reader in self.corpus.fork().map_or(&[][..], Searcher::segment_readers) {
+            segments.push(Segment::of(reader, Position::MAX)?);
+        }
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.places.newest().min(segment.through)));
         Ok(segments)
     }
 }

@@ -58,7 +58,8 @@ impl KeywordIndex {
         Self::start(&index).map_err(|error| failed("open the keyword index", error))
     }
 
-    fn start(index: &Index) -> tantivy::Result<Self> {
+    /// Opens an index for writing.
+    pub(super) fn start(index: &Index) -> tantivy::Result<Self> {
         let (_, fields) = Fields::schema();
         let options = IndexWriterOptions::builder()
             .num_worker_threads(1)
@@ -194,7 +195,8 @@ pub(crate) fn damaged_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<Stri
     Err(failed("prove the keyword index", last))
 }
 
-fn read(index: &Index) -> tantivy::Result<(KeywordReader, Option<String>)> {
+/// The index as its last commit left it, and what that was given.
+pub(super) fn read(index: &Index) -> tantivy::Result<(KeywordReader, Option<String>)> {
     let (_, fields) = Fields::schema();
     // Ordering: the payload first. A commit in between then makes the reader newer than the payload says, never older.
     let payload = index.load_metas()?.payload;

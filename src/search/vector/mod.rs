@@ -7,6 +7,8 @@
 //! one for each event ([`mod@format`]). A full set is sealed. What counts of the files says a [`VectorCheckpoint`], which
 //! lives where the keyword index commits, so both are always of one age.
 //!
+//! What a fork added is a set in memory, which a reader sees behind the sets of `main` up to the cut.
+//!
 //! **Invariant:** what a reader sees never changes: records are only added behind it, and its mappings stay.
 
 mod alone;
@@ -19,6 +21,7 @@ mod found;
 mod gone;
 mod graph;
 mod kernel;
+mod memory;
 mod options;
 mod plan;
 mod quantise;
@@ -38,6 +41,7 @@ pub(crate) use checkpoint::VectorCheckpoint;
 pub use format::TextHash;
 pub use found::{VectorFound, VectorHit, VectorPath, Work};
 pub(crate) use graph::{GraphStep, Graphs};
+pub(crate) use memory::{AddedVectors, VectorMemory};
 pub use options::VectorOptions;
 pub(crate) use reader::VectorReader;
 pub use reader::VectorStats;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use super::format::Shape;
 use super::found::{VectorFound, VectorPath, Work, hits};
 use super::kernel::Kernel;
+use super::memory::VectorMemory;
 use super::options::VectorOptions;
 use super::plan::{Costs, by_graphs};
 use super::quantise::Query;
@@ -48,7 +49,12 @@ impl Shared {
 
     /// What is flushed.
     pub(super) fn reader(self: &Arc<Self>) -> VectorReader {
-        VectorReader { shared: Arc::clone(self), sets: self.sets.load_full() }
+        VectorReader {
+            shared: Arc::clone(self),
+            sets: self.sets.load_full(),
+            through: Position::MAX,
+            fork: None,
+        }
     }
 }
 
@@ -57,9 +63,24 @@ impl Shared {
 pub(crate) struct VectorReader {
     shared: Arc<Shared>,
     pub(super) sets: Arc<Vec<Arc<SetView>>>,
+    /// The last position that counts of these sets.
+    through: Position,
+    /// What a fork added behind that.
+    fork: Option<VectorMemory>,
 }
 
 impl VectorReader {
+    /// These vectors up to `through`, and behind them what a fork added.
+    pub(crate) fn with_fork(&self, through: Position, fork: &VectorMemory) -> Self {
+        Self { through, fork: Some(fork.clone()), ..self.clone() }
+    }
+
+    /// All sets, each with the last position that counts of it.
+    fn bounded(&self) -> impl Iterator<Item = (&Arc<SetView>, Position)> {
+        let own = self.sets.iter().map(|set| (set, self.through));
+        own.chain(self.fork.iter().map(|fork| (&fork.set, Position::MAX)))
+    }
+
     /// The events most like the query: at most `depth`, among those of `allowed` if it is given, up to `through` if
     /// that is. A query of zeros, or of another dimension, is like nothing.
     pub(crate) fn nearest(
@@ -71,7 +92,7 @@ impl VectorReader {
         path: VectorPath,
     ) -> VectorFound {
         let Some(query) = self.query(query) else { return VectorFound::nothing() };
-        let scopes = scopes(&self.sets, allowed, through);
+        let scopes = scopes(self.bounded(), allowed, through);
         if scopes.is_empty() || depth == 0 {
             return VectorFound::nothing();
         }
@@ -134,8 +155,11 @@ impl VectorReader {
     }
 
     fn locate(&self, position: Position) -> Option<(&SetView, u32)> {
-        let number = self.sets.partition_point(|set| set.first <= position).checked_sub(1)?;
-        let set = self.sets.get(number)?;
+        let set = if position > self.through {
+            &self.fork.as_ref()?.set
+        } else {
+            self.sets.get(self.sets.partition_point(|set| set.first <= position).checked_sub(1)?)?
+        };
         Some((set, set.ordinal_of(set.row_of(position)?)?))
     }
 }

@@ -100,16 +100,18 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// What of each set a search may find, of those where there is something.
+/// What of each set a search may find, of those where there is something. Each set comes with the last position that counts of
+/// it; none begins before that of the one before it.
 pub(super) fn scopes<'a>(
-    sets: &'a [Arc<SetView>],
+    sets: impl Iterator<Item = (&'a Arc<SetView>, Position)>,
     allowed: Option<&PositionSet>,
     through: Option<Position>,
 ) -> Vec<Scope<'a>> {
     let mut allowed = allowed.map(|allowed| allowed.iter().peekable());
-    let mut scopes = Vec::with_capacity(sets.len());
-    for set in sets {
-        let Some(mut scope) = Scope::through(set, through.unwrap_or(Position::MAX)) else { break };
+    let mut scopes = Vec::with_capacity(sets.size_hint().0);
+    for (set, last) in sets {
+        let through = through.map_or(last, |through| through.min(last));
+        let Some(mut scope) = Scope::through(set, through) else { continue };
         if let Some(allowed) = &mut allowed {
             scope.filter(allowed);
         }

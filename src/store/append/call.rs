@@ -11,8 +11,8 @@ pub struct Append {
     pub events: Vec<EventDraft>,
     /// What each named entity must be for the append to go in.
     pub expected: Vec<(EntityId, Expected)>,
-    /// No event may match this (a dynamic consistency boundary).
-    pub condition: Option<AppendCondition>,
+    /// No event may match any of these (a dynamic consistency boundary).
+    pub conditions: Vec<AppendCondition>,
     /// Names the append, so that sending it again returns the first result.
     pub idempotency_key: Option<IdempotencyKey>,
     /// Check everything, say what would happen, write nothing.

@@ -1,10 +1,10 @@
 //! What an append expects, and how the answer reads when it does not hold.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::call::Append;
+use super::call::{Append, AppendCondition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EntityId, Expected, Position, Version};
+use crate::event::{EntityId, Expected, Filter, Position, Version};
 
 /// Checks one expectation against the entity's current version.
 ///
@@ -31,7 +31,7 @@ pub(crate) fn check_expected(entity_id: &EntityId, expected: Expected, current: 
         (Expected::New, _) => "read it, or choose another id".to_owned(),
         _ => "read it and retry with its version".to_owned(),
     };
-    let name = serde_json::Value::from(entity_id.as_str());
+    let name = Value::from(entity_id.as_str());
     let message = format!("append to entity {name}: expected {wanted} but {found}; {remedy}");
     Err(Error::new(ErrorKind::Conflict, "version_conflict", message)
         .with("entity_id", entity_id.as_str())
@@ -49,7 +49,7 @@ pub(crate) fn condition(position: Position) -> Error {
 
 /// What held when a batch went in, kept with it; `None` when nothing was expected.
 pub(crate) fn describe(append: &Append) -> Option<String> {
-    if append.expected.is_empty() && append.condition.is_none() {
+    if append.expected.is_empty() && append.conditions.is_empty() {
         return None;
     }
     let expected: serde_json::Map<_, _> = append
@@ -65,8 +65,39 @@ pub(crate) fn describe(append: &Append) -> Option<String> {
             (id.to_string(), number)
         })
         .collect();
-    let condition = append.condition.as_ref().map(
-        |condition| json!({ "fail_if_exists": condition.filter.to_string(), "after": condition.after.get() }),
-    );
-    Some(json!({ "expected": expected, "condition": condition }).to_string())
+    let said = |condition: &AppendCondition| json!({ "fail_if_exists": condition.filter.to_string(), "after": condition.after.get() });
+    let conditions = match append.conditions.as_slice() {
+        [] => json!(null),
+        [one] => said(one),
+        several => several.iter().map(said).collect(),
+    };
+    Some(json!({ "expected": expected, "condition": conditions }).to_string())
+}
+
+impl AppendCondition {
+    /// Reads back the conditions that held when a batch went in.
+    ///
+    /// # Errors
+    /// `Corrupt` when they are not what was written.
+    pub(crate) fn read_all(described: Option<&str>) -> Result<Vec<Self>> {
+        let Some(described) = described else { return Ok(Vec::new()) };
+        let unread = || {
+            Error::new(
+                ErrorKind::Corrupt,
+                "log_damaged",
+                "read the conditions of an append: they are not what was written",
+            )
+        };
+        let mut described: Value = serde_json::from_str(described).map_err(|_| unread())?;
+        let all = match described.get_mut("condition").map(Value::take).unwrap_or_default() {
+            Value::Null => Vec::new(),
+            Value::Array(several) => several,
+            one => vec![one],
+        };
+        let read = |one: &Value| {
+            let filter = Filter::from_canonical(one.get("fail_if_exists")?.as_str()?).ok()?;
+            Some(Self { filter, after: Position::new(one.get("after")?.as_u64()?) })
+        };
+        all.iter().map(|one| read(one).ok_or_else(unread)).collect()
+    }
 }

@@ -82,10 +82,10 @@ impl<'a> Group<'a> {
         if self.is_behind(&prepared) {
             return Decision::Stale(prepared.append);
         }
-        if let Err(error) = self.check(&mut prepared) {
+        let bytes = prepared.frame.len();
+        if let Err(error) = self.check(&mut prepared).and_then(|()| self.check_quota(&prepared)) {
             return Decision::Refused(error);
         }
-        let bytes = prepared.frame.len();
         if !self.writer.end.has_room(self.bytes + bytes) {
             if !self.accepted.is_empty() {
                 return Decision::Again(prepared);
@@ -131,6 +131,16 @@ impl<'a> Group<'a> {
                 .any(|id| memory.may_have_id(id))
     }
 
+    /// Whether a fork may hold that much more.
+    fn check_quota(&self, prepared: &Prepared) -> Result<()> {
+        if self.branch.lineage.is_none() {
+            return Ok(());
+        }
+        let used = self.writer.end.offset + self.bytes as u64;
+        let (events, bytes) = (prepared.owners.len() as u64, prepared.frame.len() as u64);
+        self.branch.check_quota(self.next, used, events, bytes)
+    }
+
     fn check(&self, prepared: &mut Prepared) -> Result<()> {
         let moved = prepared.head != self.head();
         for entity in &mut prepared.entities {
@@ -141,10 +151,11 @@ impl<'a> Group<'a> {
             }
             conflict::check_expected(&entity.id, entity.expected, entity.version)?;
         }
-        match &prepared.append.condition {
-            Some(condition) => self.check_condition(condition, prepared.head),
-            None => Ok(()),
-        }
+        prepared
+            .append
+            .conditions
+            .iter()
+            .try_for_each(|condition| self.check_condition(condition, prepared.head))
     }
 
     /// Checks a condition over what was committed since `checked` and what is accepted in this group.

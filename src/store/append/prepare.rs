@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::call::{Append, Appended, StoredEvent};
+use super::call::{Append, AppendCondition, Appended, StoredEvent};
 use super::{conflict, duplicate};
 use crate::error::{Error, Result};
 use crate::event::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
@@ -41,7 +41,7 @@ pub(crate) enum Preparation {
 }
 
 impl Prepared {
-    /// Resolves and encodes an append whose condition is known to hold up to position `checked`.
+    /// Resolves and encodes an append whose conditions are known to hold up to position `checked`.
     ///
     /// # Errors
     /// As [`Store::append`](crate::store::Store::append): what does not hold now is answered now.
@@ -59,7 +59,9 @@ impl Prepared {
         for entity in &entities {
             conflict::check_expected(&entity.id, entity.expected, entity.version)?;
         }
-        check_condition(&append, snapshot, checked)?;
+        for condition in &append.conditions {
+            check_condition(condition, snapshot, checked)?;
+        }
         if append.dry_run {
             return Ok(Preparation::Answered(foretell(&append, entities, &owners, known, snapshot)));
         }
@@ -135,9 +137,8 @@ fn entities(
     Ok((entities, owners))
 }
 
-/// Checks the condition over everything after position `checked`, up to which it is known to hold.
-fn check_condition(append: &Append, snapshot: &Snapshot, checked: Position) -> Result<()> {
-    let Some(condition) = &append.condition else { return Ok(()) };
+/// Checks a condition over everything after position `checked`, up to which it is known to hold.
+fn check_condition(condition: &AppendCondition, snapshot: &Snapshot, checked: Position) -> Result<()> {
     let mut after = condition.after.max(checked);
     loop {
         let scan = Scan { filter: condition.filter.clone(), order: Order::Ascending, after, before: None };

@@ -26,6 +26,8 @@ pub trait Disk: Send + Sync {
     fn hard_link(&self, original: &Path, link: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Creates a directory and its parents; existing ones are fine.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, links, renames and removals inside a directory durable.

@@ -509,7 +509,7 @@ mod tests {
             let range = Arc::new(Range::of_log(range.log().expect("a log file"), index));
             let head = fixture.events.last().expect("an event").position;
             let heads = Arc::new(HeadCache::new(4));
-            let view = Arc::new(View { ranges: vec![range] });
+            let view = Arc::new(View { ranges: vec![range], ..View::default() });
             let snapshot = |mode| {
                 let options = Options { mode, ..Options::default() };
                 Snapshot::new(

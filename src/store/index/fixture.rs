@@ -87,7 +87,7 @@ impl Fixture {
         let calls = frames.iter().filter_map(|frame| Some((frame.key.clone()?, frame.events[0].position)));
         Self {
             calls: calls.collect(),
-            view: Arc::new(View { ranges: ranges.into_iter().map(Arc::new).collect() }),
+            view: Arc::new(View { ranges: ranges.into_iter().map(Arc::new).collect(), ..View::default() }),
             heads: Arc::new(HeadCache::new(16)),
             events: frames.into_iter().flat_map(|frame| frame.events).collect(),
             dir,

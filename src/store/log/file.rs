@@ -113,28 +113,44 @@ impl LogFile {
     /// # Errors
     /// `Corrupt` when the record's checksum does not match or it is another position's.
     pub(crate) fn event(&self, position: Position, offset: u32) -> Result<Event> {
-        match self.event_if(position, offset, |_| true)? {
-            Some(event) => Ok(event),
-            None => Err(self.damaged(position, offset)),
-        }
+        let (record, recorded_at) = self.record_of(position, offset)?;
+        let event = record.event(position, recorded_at, self.header.id_key);
+        event.ok_or_else(|| self.damaged(position, offset))
     }
 
-    /// The same, unless `is_wanted` refuses the record: that saves most of the work.
-    pub(crate) fn event_if(
+    /// Adds the event to `to`, unless `is_wanted` refuses the record, which saves most of the work; gives whether it did.
+    /// An event is large enough for handing it up from caller to caller to be felt.
+    ///
+    /// # Errors
+    /// As [`event`](Self::event).
+    pub(crate) fn push_if(
         &self,
         position: Position,
         offset: u32,
         is_wanted: impl FnOnce(&Record<'_>) -> bool,
-    ) -> Result<Option<Event>> {
-        let (record, frame, _) = self.record(offset).ok_or_else(|| self.damaged(position, offset))?;
-        if frame.first_position.get() + u64::from(record.index()) != position.get() {
-            return Err(self.damaged(position, offset));
-        }
+        to: &mut Vec<Event>,
+    ) -> Result<bool> {
+        let (record, recorded_at) = self.record_of(position, offset)?;
         if !is_wanted(&record) {
-            return Ok(None);
+            return Ok(false);
         }
-        let event = record.event(position, frame.recorded_at, self.header.id_key);
-        event.map(Some).ok_or_else(|| self.damaged(position, offset))
+        match record.event(position, recorded_at, self.header.id_key) {
+            Some(event) => to.push(event),
+            None => return Err(self.damaged(position, offset)),
+        }
+        Ok(true)
+    }
+
+    /// The record at `offset`, proved to be the one of `position`, and when its frame was committed.
+    fn record_of(&self, position: Position, offset: u32) -> Result<(Record<'_>, Timestamp)> {
+        match self.record(offset) {
+            Some((record, frame, _))
+                if frame.first_position.get() + u64::from(record.index()) == position.get() =>
+            {
+                Ok((record, frame.recorded_at))
+            }
+            _ => Err(self.damaged(position, offset)),
+        }
     }
 
     /// Has the processor load the records at `offsets`, and the headers of their frames, all at the same time.

@@ -118,6 +118,7 @@ impl<'a> Record<'a> {
     }
 
     /// The event; `None` when a length or text in it cannot be, which its checksum rules out.
+    #[inline]
     pub(crate) fn event(&self, position: Position, recorded_at: Timestamp, id_key: u64) -> Option<Event> {
         let (entity_len, type_len) = (self.entity_len(), self.type_len());
         let names_end = RECORD_HEADER_BYTES + entity_len + type_len;

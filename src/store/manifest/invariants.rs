@@ -17,28 +17,43 @@ const INVARIANTS: &[Invariant] = &[
             joins
         })
     }),
-    ("the first log file begins at position 1 or behind a segment", |m| {
-        m.log_files.first().is_some_and(|&log| log == 1 || m.segments.iter().any(|s| s.last + 1 == log))
+    ("the first log file begins at position 1, behind a segment or behind the cut", |m| match &m.fork {
+        Some(fork) => m.log_files.first().is_none_or(|&log| log == fork.cut + 1),
+        None => {
+            m.log_files.first().is_some_and(|&log| log == 1 || m.segments.iter().any(|s| s.last + 1 == log))
+        }
+    }),
+    ("a fork has no segments and at most one log file", |m| {
+        m.fork.is_none() || (m.segments.is_empty() && m.log_files.len() <= 1)
     }),
     ("the newest log file is in no segment", |m| {
-        m.log_files.last().is_some_and(|&newest| m.sealed_through() < newest)
+        m.fork.is_some() || m.log_files.last().is_some_and(|&newest| m.sealed_through() < newest)
     }),
     ("log files are in rising order", |m| m.log_files.is_sorted_by(|a, b| a < b)),
     ("the newest log file begins at most one position after what is durable", |m| {
-        m.log_files.last().is_some_and(|&last| last <= m.synced_through + 1)
+        m.log_files.last().is_none_or(|&last| last <= m.synced_through + 1)
     }),
 ];
 
 const TRANSITIONS: &[Transition] = &[
-    ("a branch keeps its name and its key", |old, new| old.branch == new.branch && old.id_key == new.id_key),
+    ("a branch keeps its name and its key", |old, new| {
+        // A fork that is set back gives ids of its own to what takes the place of what it held.
+        let began_anew = new.fork.is_some() && new.epoch > old.epoch;
+        old.branch == new.branch && (old.id_key == new.id_key || began_anew)
+    }),
     ("the epoch never falls", |old, new| old.epoch <= new.epoch),
-    ("what is durable stays durable", |old, new| old.synced_through <= new.synced_through),
+    ("what is durable stays durable", |old, new| {
+        old.synced_through <= new.synced_through || new.epoch > old.epoch
+    }),
     ("the format never falls", |old, new| old.format <= new.format),
     ("what segments hold stays in segments", |old, new| old.sealed_through() <= new.sealed_through()),
     ("log files are added after the newest, and go only from the oldest on", |old, new| {
         let gone = old.log_files.iter().take_while(|log| !new.log_files.contains(log)).count();
-        new.log_files.starts_with(old.log_files.get(gone..).unwrap_or_default()) && gone < old.log_files.len()
+        let goes_on = new.log_files.starts_with(old.log_files.get(gone..).unwrap_or_default());
+        let began_anew = new.fork.is_some() && new.epoch > old.epoch;
+        began_anew || (goes_on && (gone < old.log_files.len() || old.fork.is_some()))
     }),
+    ("a branch stays a fork, or stays none", |old, new| old.fork.is_some() == new.fork.is_some()),
     ("a segment whose log file is there keeps its positions", |old, new| {
         let mut hot = old.segments.get(old.cold().len()..).unwrap_or_default().iter();
         let place = |segment: &SegmentEntry| (segment.first, segment.last);
@@ -60,6 +75,8 @@ pub(super) fn broken_by_swap(old: &Manifest, new: &Manifest) -> Option<&'static 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::store::upkeep::Retention;
 
@@ -75,6 +92,8 @@ mod tests {
             backup: false,
             segments: Vec::new(),
             retention: Retention::default(),
+            tags: BTreeMap::new(),
+            fork: None,
             log_files: vec![1, 11],
         }
     }

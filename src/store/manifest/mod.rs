@@ -7,12 +7,16 @@
 //! **Invariant:** a file that the manifest names is durable before the manifest is, and [`invariants`] hold in every
 //! manifest that was ever swapped in.
 
+mod fork;
 mod invariants;
 mod swap;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-pub(crate) use swap::{load, swap};
+pub(crate) use fork::{ForkEntry, MadeBy, PromotedAs};
+pub(crate) use swap::{load, place, swap};
 
 use super::segment::SegmentEntry;
 use super::upkeep::Retention;
@@ -51,8 +55,14 @@ pub(crate) struct Manifest {
     /// How long what is kept.
     #[serde(default, skip_serializing_if = "Retention::is_empty")]
     pub retention: Retention,
-    /// The first position of each log file, rising. The first of them begins at position 1 or behind a segment; those
-    /// that segments hold too are kept for speed.
+    /// Positions that were given a name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, u64>,
+    /// Of a fork: where it comes from, and how long it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<ForkEntry>,
+    /// The first position of each log file, rising. The first of them begins at position 1, behind a segment or behind a
+    /// fork's cut; those that segments hold too are kept for speed. A fork has none before its first append, and then one.
     pub log_files: Vec<u64>,
 }
 
@@ -60,6 +70,11 @@ impl Manifest {
     /// The last position that a segment holds; 0 when there is none.
     pub(crate) fn sealed_through(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.last)
+    }
+
+    /// The last position that the branch shares with the one it was forked from; 0 of `main`.
+    pub(crate) fn cut(&self) -> u64 {
+        self.fork.as_ref().map_or(0, |fork| fork.cut)
     }
 
     /// The segments whose log files are gone: only they can be read, and only they are rewritten.

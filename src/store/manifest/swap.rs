@@ -82,10 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Manifest, Unread> {
 /// `Internal` when an invariant would break and `Exhausted` when there is no room: the old manifest stands. `Unavailable`
 /// when the disk fails: what a crash leaves is then unknown, so the caller must stop writing.
 pub(crate) fn swap(disk: &dyn Disk, dir: &Path, old: Option<&Manifest>, new: &Manifest) -> Result<()> {
-    let rule = invariants::broken(new).or_else(|| old.and_then(|old| invariants::broken_by_swap(old, new)));
-    if let Some(rule) = rule {
-        return Err(Error::internal(format!("replace the manifest: the new one breaks the rule \"{rule}\"")));
-    }
+    check(old, new)?;
     let failed = |error: io::Error| unreadable(&dir.join(NAME), &error.to_string());
     let temporary = dir.join(TEMPORARY);
     write(disk, &temporary, new).map_err(|error| match error.kind() {
@@ -98,10 +95,35 @@ pub(crate) fn swap(disk: &dyn Disk, dir: &Path, old: Option<&Manifest>, new: &Ma
     disk.rename(&temporary, &dir.join(NAME)).and_then(|()| disk.sync_dir(dir)).map_err(failed)
 }
 
-fn write(disk: &dyn Disk, temporary: &Path, manifest: &Manifest) -> io::Result<()> {
+/// Puts a manifest into `dir` where there is none, without waiting for the disk: after a power cut it may be gone.
+///
+/// # Errors
+/// `Internal` when an invariant would break, `Exhausted` when there is no room, `Unavailable` when the disk fails.
+pub(crate) fn place(disk: &dyn Disk, dir: &Path, new: &Manifest) -> Result<()> {
+    check(None, new)?;
+    let path = dir.join(NAME);
+    let placed = document(new).and_then(|document| disk.create(&path)?.write_all_at(&document, 0));
+    placed.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(&path, &error),
+        _ => unreadable(&path, &error.to_string()),
+    })
+}
+
+fn check(old: Option<&Manifest>, new: &Manifest) -> Result<()> {
+    let rule = invariants::broken(new).or_else(|| old.and_then(|old| invariants::broken_by_swap(old, new)));
+    rule.map_or(Ok(()), |rule| {
+        Err(Error::internal(format!("replace the manifest: the new one breaks the rule \"{rule}\"")))
+    })
+}
+
+fn document(manifest: &Manifest) -> io::Result<Vec<u8>> {
     let body = serde_json::to_string(manifest)?;
     let crc32c = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
-    let document = serde_json::to_vec(&Document { crc32c, manifest: RawValue::from_string(body)? })?;
+    Ok(serde_json::to_vec(&Document { crc32c, manifest: RawValue::from_string(body)? })?)
+}
+
+fn write(disk: &dyn Disk, temporary: &Path, manifest: &Manifest) -> io::Result<()> {
+    let document = document(manifest)?;
 
     match disk.remove(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

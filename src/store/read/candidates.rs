@@ -70,7 +70,7 @@ impl Candidates {
     pub(super) fn bind(
         index: &RangeIndex,
         filter: &Filter,
-        entity: Option<&Postings>,
+        entity: Option<Postings>,
         span: Span,
         order: Order,
         mode: Mode,
@@ -194,7 +194,7 @@ fn next_rows(mut span: Span, order: Order, blocks: &[bool], rows: &mut Vec<u32>)
 fn cheapest(
     index: &RangeIndex,
     filter: &Filter,
-    entity: Option<&Postings>,
+    mut entity: Option<Postings>,
     span: Span,
     order: Order,
 ) -> Result<Option<(Source, ScanPlan)>> {
@@ -205,20 +205,18 @@ fn cheapest(
         (NameKind::EventType, &filter.event_type, ScanPlan::EventType, ScanPlan::EventTypePrefix),
     ];
     for (kind, pattern, exact_plan, prefix_plan) in patterns {
-        match (pattern, entity) {
-            (None, _) => {}
-            (Some(NamePattern::Exact(_)), Some(postings)) if kind == NameKind::Entity => {
-                rows = u64::from(postings.count);
-                best = (Source::One(postings.clone()), exact_plan);
-            }
-            (Some(NamePattern::Exact(name)), _) => {
-                let Some(postings) = index.named(kind, name)? else { return Ok(None) };
+        match pattern {
+            None => {}
+            Some(NamePattern::Exact(name)) => {
+                let known = entity.take_if(|_| kind == NameKind::Entity);
+                let found = if known.is_some() { known } else { index.named(kind, name)? };
+                let Some(postings) = found else { return Ok(None) };
                 if u64::from(postings.count) <= rows {
                     rows = u64::from(postings.count);
                     best = (Source::One(postings), exact_plan);
                 }
             }
-            (Some(NamePattern::Prefix(prefix)), _) => {
+            Some(NamePattern::Prefix(prefix)) => {
                 let Some(lists) = index.with_prefix(kind, prefix, MERGED_MAX)? else { continue };
                 let total: u64 = lists.iter().map(|list| u64::from(list.count)).sum();
                 if lists.is_empty() {

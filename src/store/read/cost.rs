@@ -72,7 +72,7 @@ fn an_entity_touches_only_the_segments_that_have_it() {
             .ranges()
             .iter()
             .filter(|range| {
-                let stretch = range.index.first()..=range.index.last();
+                let stretch = range.first()..=range.last();
                 expected.iter().any(|event| stretch.contains(&event.position))
             })
             .map(|range| range.index.first())

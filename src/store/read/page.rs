@@ -24,7 +24,7 @@ pub(crate) fn page(snapshot: &Snapshot, scan: &Scan, limits: &ScanLimits, readin
     let narrowed = scan.filter.narrowed().map(|filter| Scan { filter, ..scan.clone() });
     let scan = narrowed.as_ref().unwrap_or(scan);
     let reading = if limits.events_max > LOOKED_AT_MAX { Reading::Once } else { reading };
-    let mut walk = Walk::new(snapshot, scan, reading)?;
+    let mut walk = Walk::new(snapshot, scan, reading, limits.events_max)?;
     let mut page = Page::default();
     if walk.is_empty() {
         page.complete = true;
@@ -45,6 +45,7 @@ fn fill(
 ) -> Result<()> {
     let started = snapshot.clock().elapsed();
     let mut bytes = 0;
+    page.events.reserve(walk.found_ahead.min(limits.events_max));
     while let Some(range) = walk.next()? {
         page.plan = walk.plan.unwrap_or_default();
         let room = limits.events_max.saturating_sub(page.events.len()).min(walk.rows.len());
@@ -55,15 +56,18 @@ fn fill(
                 return Ok(());
             }
             page.examined += 1;
-            match walk.read(at) {
-                Ok(Some(event)) if scan.filter.matches(&event) => {
-                    bytes += size(&event);
-                    if bytes > limits.bytes_max && !page.events.is_empty() {
-                        return Ok(());
+            match walk.read(at, &mut page.events) {
+                Ok(true) => match page.events.last() {
+                    Some(event) if scan.filter.matches(event) => {
+                        bytes += size(event);
+                        if bytes > limits.bytes_max && page.events.len() > 1 {
+                            page.events.pop();
+                            return Ok(());
+                        }
                     }
-                    page.events.push(event);
-                }
-                Ok(_) => {}
+                    _ => drop(page.events.pop()),
+                },
+                Ok(false) => {}
                 Err(error) if error.kind() == ErrorKind::Corrupt && snapshot.mode() == Mode::Read => {
                     page.damaged += 1;
                 }

@@ -39,17 +39,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The event of `row`, which is the `at`-th of the chunk, unless its names or its time rule it out.
-    pub(super) fn read(&mut self, at: usize, row: u32, filter: &Filter) -> Result<Option<Event>> {
+    /// Adds the event of `row`, which is the `at`-th of the chunk, to `to`, unless its names or its time rule it out; gives
+    /// whether it did.
+    pub(super) fn read(&mut self, at: usize, row: u32, filter: &Filter, to: &mut Vec<Event>) -> Result<bool> {
         match self {
             Self::Log { range, log, offsets } => {
                 let offset = offsets.get(at).copied().unwrap_or_default();
                 let position = range.index.position_of(row);
-                let read = log.event_if(position, offset, |record| may_match(filter, record));
+                let read = log.push_if(position, offset, |record| may_match(filter, record), to);
                 read.or_else(|error| range.blame(error))
             }
             Self::Segment { range, segment, cursor } => {
-                cursor.candidate(range.segment_row(segment, row), filter)
+                let event = cursor.candidate(range.segment_row(segment, row), filter)?;
+                let is_there = event.is_some();
+                to.extend(event);
+                Ok(is_there)
             }
             Self::Lost { range, file } => Err(range.missing(file, row)),
         }

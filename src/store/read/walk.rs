@@ -7,7 +7,7 @@ use super::page::Reading;
 use super::reader::Reader;
 use super::{Order, Scan, ScanPlan, Work};
 use crate::error::{ErrorKind, Result};
-use crate::event::{EntityId, Event, Filter, NamePattern, Position, Text, Version};
+use crate::event::{Event, Filter, NamePattern, Position, Version};
 use crate::store::index::{EntityKey, Postings, Span};
 use crate::store::options::Mode;
 use crate::store::segment::Segment;
@@ -17,6 +17,8 @@ use crate::store::view::Range;
 /// The most candidates whose pages are kept for other readers: 8,192. Who reads on reads everything, and would push out
 /// what others look up.
 const KEPT_ROWS_MAX: usize = 8_192;
+/// The most stretches whose first candidates are found before the first is read.
+const AHEAD_MAX: usize = 16;
 
 /// A scan under way.
 pub(super) struct Walk<'a> {
@@ -26,6 +28,10 @@ pub(super) struct Walk<'a> {
     low: Position,
     high: Position,
     stops: IntoIter<Stop<'a>>,
+    /// How many candidates were found before the first was read.
+    pub(super) found_ahead: usize,
+    /// The next stretches, whose first candidates are found already.
+    ahead: IntoIter<Result<Current<'a>>>,
     current: Option<Current<'a>>,
     reading: Reading,
     /// How many candidates there were so far.
@@ -50,6 +56,9 @@ struct Current<'a> {
     span: Span,
     candidates: Candidates,
     reader: Reader<'a>,
+    /// Its first candidates, when they were found ahead; their records are on their way from memory.
+    found: Option<Vec<u32>>,
+    is_loaded: bool,
     has_candidates: bool,
 }
 
@@ -61,7 +70,13 @@ struct Stops<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scan: &'a Scan, reading: Reading) -> Result<Self> {
+    /// A walk from which `wanted` candidates at least will be read, if there are as many.
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        scan: &'a Scan,
+        reading: Reading,
+        wanted: usize,
+    ) -> Result<Self> {
         let low = scan.after.next();
         let high = scan.before.map_or(Position::MAX, Position::previous).min(snapshot.head());
         let Stops { mut stops, ruled_out } = match stops(snapshot, &scan.filter, low, high) {
@@ -73,13 +88,15 @@ impl<'a> Walk<'a> {
         if scan.order == Order::Ascending {
             stops.reverse();
         }
-        Ok(Self {
+        let mut walk = Self {
             filter: &scan.filter,
             order: scan.order,
             mode: snapshot.mode(),
             low,
             high,
             stops: stops.into_iter(),
+            found_ahead: 0,
+            ahead: Vec::new().into_iter(),
             current: None,
             reading,
             taken: 0,
@@ -87,7 +104,34 @@ impl<'a> Walk<'a> {
             work: Work { ruled_out, ..Work::default() },
             plan: None,
             rows: Vec::new(),
-        })
+        };
+        walk.look_ahead(wanted);
+        Ok(walk)
+    }
+
+    /// Finds the first candidates of the stretches of an entity, as many as are `wanted`, and gets their records on their
+    /// way from memory: all at the same time, where stretch by stretch they would wait one after the other.
+    fn look_ahead(&mut self, wanted: usize) {
+        let mut found = 0;
+        let mut ahead = Vec::new();
+        while found < wanted && ahead.len() < AHEAD_MAX {
+            if self.stops.as_slice().first().is_none_or(|stop| stop.entity.is_none()) {
+                break;
+            }
+            let Some(stop) = self.stops.next() else { break };
+            let current = self.enter(stop).and_then(Current::look);
+            found += current.as_ref().map_or(0, |current| current.found.as_ref().map_or(0, Vec::len));
+            ahead.push(current);
+        }
+        self.found_ahead = found;
+        let mut left = wanted;
+        for current in ahead.iter_mut().flatten() {
+            let count = current.found.as_ref().map_or(0, Vec::len).min(left);
+            current.reader.prefetch(count);
+            current.is_loaded = true;
+            left -= count;
+        }
+        self.ahead = ahead.into_iter();
     }
 
     /// There is no position in the bounds of the scan.
@@ -108,9 +152,8 @@ impl<'a> Walk<'a> {
     pub(super) fn next(&mut self) -> Result<Option<&'a Range>> {
         loop {
             if let Some(current) = &mut self.current
-                && current.candidates.next(&mut self.rows)?
+                && current.take(&mut self.rows)?
             {
-                current.reader.take(&self.rows);
                 let range = current.range;
                 if !self.rows.is_empty() {
                     self.note();
@@ -118,8 +161,11 @@ impl<'a> Walk<'a> {
                 return Ok(Some(range));
             }
             self.end_stretch();
-            let Some(stop) = self.stops.next() else { return Ok(None) };
-            self.current = Some(self.enter(&stop)?);
+            self.current = match (self.ahead.next(), self.stops.as_slice().is_empty()) {
+                (Some(current), _) => Some(current?),
+                (None, true) => return Ok(None),
+                (None, false) => self.stops.next().map(|stop| self.enter(stop)).transpose()?,
+            };
         }
     }
 
@@ -170,32 +216,33 @@ impl<'a> Walk<'a> {
 
     /// Gets the first `count` candidates on their way; worth it before they are read one after the other.
     pub(super) fn prefetch(&self, count: usize) {
-        if let Some(current) = &self.current {
+        if let Some(current) = self.current.as_ref().filter(|current| !current.is_loaded) {
             current.reader.prefetch(count);
         }
     }
 
-    /// The event of the `at`-th candidate, unless its names or its time rule it out.
-    pub(super) fn read(&mut self, at: usize) -> Result<Option<Event>> {
+    /// Adds the event of the `at`-th candidate to `to`, unless its names or its time rule it out; gives whether it did.
+    pub(super) fn read(&mut self, at: usize, to: &mut Vec<Event>) -> Result<bool> {
         match (&mut self.current, self.rows.get(at)) {
-            (Some(current), Some(&row)) => current.reader.read(at, row, self.filter),
-            _ => Ok(None),
+            (Some(current), Some(&row)) => current.reader.read(at, row, self.filter, to),
+            _ => Ok(false),
         }
     }
 
-    fn enter(&self, stop: &Stop<'a>) -> Result<Current<'a>> {
-        let index = &stop.range.index;
+    fn enter(&self, stop: Stop<'a>) -> Result<Current<'a>> {
+        let (range, index) = (stop.range, &stop.range.index);
         let span = Span {
-            low: index.row_of(self.low.max(index.first())),
-            high: index.row_of(self.high.min(index.last())),
+            low: index.row_of(self.low.max(range.first())),
+            high: index.row_of(self.high.min(range.last())),
         };
-        let candidates =
-            Candidates::bind(index, self.filter, stop.entity.as_ref(), span, self.order, self.mode)?;
+        let candidates = Candidates::bind(index, self.filter, stop.entity, span, self.order, self.mode)?;
         Ok(Current {
             range: stop.range,
             span,
             candidates,
             reader: Reader::new(stop.range),
+            found: None,
+            is_loaded: false,
             has_candidates: false,
         })
     }
@@ -213,6 +260,31 @@ impl<'a> Walk<'a> {
     }
 }
 
+impl Current<'_> {
+    /// Finds the first candidates.
+    fn look(mut self) -> Result<Self> {
+        let mut rows = Vec::new();
+        if self.take(&mut rows)? {
+            self.found = Some(rows);
+        }
+        Ok(self)
+    }
+
+    /// Puts the next candidates into `rows`; false behind the last.
+    fn take(&mut self, rows: &mut Vec<u32>) -> Result<bool> {
+        if let Some(found) = self.found.take() {
+            *rows = found;
+            return Ok(true);
+        }
+        self.is_loaded = false;
+        if !self.candidates.next(rows)? {
+            return Ok(false);
+        }
+        self.reader.take(rows);
+        Ok(true)
+    }
+}
+
 /// The stretches to read, newest first.
 fn stops<'a>(snapshot: &'a Snapshot, filter: &Filter, low: Position, high: Position) -> Result<Stops<'a>> {
     match &filter.entity_id {
@@ -222,7 +294,7 @@ fn stops<'a>(snapshot: &'a Snapshot, filter: &Filter, low: Position, high: Posit
 }
 
 fn every_stop(snapshot: &Snapshot, low: Position, high: Position) -> Stops<'_> {
-    let meets = |range: &&Range| low <= high && range.index.first() <= high && range.index.last() >= low;
+    let meets = |range: &&Range| low <= high && range.first() <= high && range.last() >= low;
     let ranges = snapshot.ranges().iter().rev().map(AsRef::as_ref);
     let stops = ranges.filter(meets).map(|range| Stop { range, entity: None }).collect();
     Stops { stops, ruled_out: 0 }
@@ -236,20 +308,27 @@ fn entity_stops<'a>(
     high: Position,
 ) -> Result<Stops<'a>> {
     let mut found = Stops::default();
-    let head = snapshot.entity_head(&EntityId::trusted(Text::from(entity)))?;
-    let Some(head) = head.filter(|head| head.position >= low) else { return Ok(found) };
     let key = EntityKey::new(entity);
+    let Some((head, mut newest)) = snapshot.newest_of(key)? else { return Ok(found) };
+    if head.position < low {
+        return Ok(found);
+    }
     for range in snapshot.ranges().iter().rev().map(AsRef::as_ref) {
-        if range.index.first() > head.position {
+        if range.first() > head.position {
             continue;
         }
-        if range.index.last() < low {
+        if range.last() < low {
             break;
         }
-        match range.index.entity(key)? {
+        // The first stretch that comes here is the one with the head.
+        let postings = match newest.take() {
+            None => range.index.entity(key)?,
+            newest => newest,
+        };
+        match postings {
             Some(postings) => {
                 let is_oldest = postings.first_version == Version::ZERO.next();
-                if range.index.first() <= high {
+                if range.first() <= high {
                     found.stops.push(Stop { range, entity: Some(postings) });
                 }
                 if is_oldest {

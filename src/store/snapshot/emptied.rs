@@ -37,12 +37,12 @@ fn emptied_in(
     through: Position,
     as_of: Option<Timestamp>,
 ) -> Result<u64> {
-    if range.index.first() > through {
+    if range.first() > through {
         return Ok(0);
     }
     let Some(postings) = range.index.entity(entity)? else { return Ok(0) };
     let (mut rows, mut cursor, mut count) = (Vec::new(), segment.cursor(), 0);
-    let span = Span { low: 0, high: range.index.row_of(through) };
+    let span = Span { low: 0, high: range.row_up_to(through) };
     postings.chunk(span, Order::Ascending, ROWS_MAX, &mut rows)?;
     for row in rows {
         let row = range.segment_row(segment, row);

@@ -54,18 +54,22 @@ pub(super) fn events_by_id(snapshot: &Snapshot, event_ids: &[&EventId]) -> Resul
     Ok(events)
 }
 
-/// The event whose id the store made, from the position that the id names.
+/// The event whose id the store made, from the position that the id names by the key of its branch.
 fn generated(snapshot: &Snapshot, event_id: &EventId) -> Result<Option<Event>> {
-    let position = generated_position(event_id, snapshot.id_key);
-    let Some((range, row)) = position.and_then(|position| locate(snapshot, position)) else {
-        return Ok(None);
-    };
-    Ok(readable(snapshot, range.event(row))?.filter(|event| event.event_id == *event_id))
+    for key in snapshot.id_keys() {
+        let position = generated_position(event_id, key);
+        let Some((range, row)) = position.and_then(|position| locate(snapshot, position)) else { continue };
+        let event = readable(snapshot, range.event(row))?;
+        if let Some(event) = event.filter(|event| event.event_id == *event_id) {
+            return Ok(Some(event));
+        }
+    }
+    Ok(None)
 }
 
 /// The event of a stretch that came with this id.
 fn given(snapshot: &Snapshot, range: &Range, event_id: &EventId, hash: u64) -> Result<Option<Event>> {
-    let cut = range.index.row_of(snapshot.head);
+    let cut = range.row_up_to(snapshot.head);
     for row in range.index.ids(hash)?.into_iter().filter(|&row| row <= cut) {
         let event = readable(snapshot, range.event(row))?;
         if let Some(event) = event.filter(|event| event.event_id == *event_id) {
@@ -78,13 +82,13 @@ fn given(snapshot: &Snapshot, range: &Range, event_id: &EventId, hash: u64) -> R
 pub(super) fn call(snapshot: &Snapshot, key: &IdempotencyKey) -> Result<Option<Position>> {
     let hash = hash_of(key.as_str().as_bytes());
     for range in snapshot.ranges().iter().rev() {
-        let cut = range.index.row_of(snapshot.head);
+        let cut = range.row_up_to(snapshot.head);
         for row in range.index.calls(hash)?.into_iter().filter(|&row| row <= cut) {
-            let found = range.call_of(row);
-            if let Some(Some((found, first))) = readable(snapshot, found)?
-                && found == *key
-            {
-                return Ok(Some(first));
+            let Some(frame) = readable(snapshot, range.frame_of(row))? else { continue };
+            // A cut may go through a batch: what is there of it was not stored by that call here.
+            let is_whole = frame.last <= range.up_to(snapshot.head);
+            if is_whole && frame.attrs.key.as_deref() == Some(key.as_str()) {
+                return Ok(Some(frame.first));
             }
         }
     }
@@ -103,7 +107,7 @@ pub(super) fn frame_of(snapshot: &Snapshot, position: Position) -> Result<CallFr
 pub(super) fn entity_ids(snapshot: &Snapshot, prefix: &str, max: usize) -> Result<Vec<EntityId>> {
     let mut names = BTreeSet::new();
     for range in snapshot.ranges() {
-        names.extend(range.index.entity_ids(prefix, range.index.row_of(snapshot.head), max)?);
+        names.extend(range.index.entity_ids(prefix, range.row_up_to(snapshot.head), max)?);
         while names.len() > max {
             names.pop_last();
         }
@@ -117,7 +121,7 @@ pub(super) fn position_known_at(snapshot: &Snapshot, time: Timestamp) -> Result<
     let begins = |range: &&std::sync::Arc<Range>| range.index.recorded().is_some_and(|times| times.0 <= time);
     let Some(range) = snapshot.ranges().iter().rev().find(begins) else { return Ok(Position::ZERO) };
     let index = &range.index;
-    let last = index.last().min(snapshot.head);
+    let last = range.last().min(snapshot.head);
     if index.recorded().is_some_and(|times| times.1 <= time) {
         return Ok(last);
     }
@@ -155,7 +159,7 @@ fn locate(snapshot: &Snapshot, position: Position) -> Option<(&Range, u32)> {
         return None;
     }
     let ranges = snapshot.ranges();
-    let at = ranges.partition_point(|range| range.index.first() <= position).checked_sub(1)?;
+    let at = ranges.partition_point(|range| range.first() <= position).checked_sub(1)?;
     let range = ranges.get(at)?;
     Some((range, range.index.row_of(position)))
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use stats::{SegmentStats, StoreStats, TypeCount};
 
-use super::index::HeadCache;
+use super::index::{EntityKey, HeadCache, Postings};
 use super::log::generated_id;
 use super::options::Mode;
 use super::read::{Page, Reading, Scan, ScanLimits, page};
@@ -102,7 +102,12 @@ impl Snapshot {
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub fn entity_head(&self, entity_id: &EntityId) -> Result<Option<Head>> {
-        heads::entity_head(self, entity_id.as_str())
+        Ok(self.newest_of(EntityKey::new(entity_id.as_str()))?.map(|(head, _)| head))
+    }
+
+    /// The same, with the entity's rows in the stretch that holds it when that was asked for them.
+    pub(crate) fn newest_of(&self, entity: EntityKey<'_>) -> Result<Option<(Head, Option<Postings>)>> {
+        heads::newest_of(self, entity)
     }
 
     /// The last events of many entities, in their order: much cheaper than one by one where most are new.
@@ -180,6 +185,11 @@ impl Snapshot {
         stats::stats(self)
     }
 
+    /// When the last frame of the view was committed; `None` when there is none, or it cannot be read.
+    pub(crate) fn last_recorded_at(&self) -> Option<Timestamp> {
+        stats::last_recorded_at(self)
+    }
+
     /// How many positions of the view are known to be damaged.
     pub(crate) fn damaged(&self) -> u64 {
         stats::damaged(self)
@@ -211,9 +221,19 @@ impl Snapshot {
         self.mode
     }
 
+    /// The last position of the view that lies on `main`: what is known of main's entities holds up to there.
+    pub(crate) fn on_main(&self) -> Position {
+        self.view.shared_with_main.map_or(self.head, |shared| shared.min(self.head))
+    }
+
+    /// What generated event ids XOR their positions with: of the branch, then of those it was forked from.
+    fn id_keys(&self) -> impl Iterator<Item = u64> {
+        [self.id_key].into_iter().chain(self.view.ancestor_keys.iter().copied())
+    }
+
     /// The stretches that hold positions up to the head, oldest first.
     pub(crate) fn ranges(&self) -> &[Arc<Range>] {
-        let visible = self.view.ranges.partition_point(|range| range.index.first() <= self.head);
+        let visible = self.view.ranges.partition_point(|range| range.first() <= self.head);
         self.view.ranges.get(..visible).unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Snapshot, heads};
 use crate::error::Result;
 use crate::event::{EventType, Filter, NamePattern, Position, Text, Timestamp};
-use crate::store::index::{RangeIndex, TIME_BLOCK};
+use crate::store::index::{EntityKey, RangeIndex, TIME_BLOCK};
 use crate::store::log::LogFile;
 use crate::store::read::Reader;
 use crate::store::segment::Segment;
@@ -60,8 +60,8 @@ pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
     let mut types: HashMap<String, u64> = HashMap::new();
     let mut times = None;
     for range in snapshot.ranges() {
-        let cut = range.index.row_of(snapshot.head);
-        stats.entities += range.index.entities_born(cut)?;
+        let cut = range.row_up_to(snapshot.head);
+        stats.entities += range.entities_born(snapshot.head)?;
         range.index.type_counts(cut, |name, count| match types.get_mut(name) {
             Some(total) => *total += u64::from(count),
             None => drop(types.insert(name.to_owned(), u64::from(count))),
@@ -88,7 +88,7 @@ pub(super) fn stats(snapshot: &Snapshot) -> Result<StoreStats> {
 
 /// How many positions are known to be damaged.
 pub(super) fn damaged(snapshot: &Snapshot) -> u64 {
-    snapshot.ranges().iter().map(|range| range.index.damaged(range.index.row_of(snapshot.head))).sum()
+    snapshot.ranges().iter().map(|range| range.index.damaged(range.row_up_to(snapshot.head))).sum()
 }
 
 fn readable(snapshot: &Snapshot) -> u64 {
@@ -108,14 +108,14 @@ pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>>
     match (&filter.entity_id, &filter.event_type) {
         (None, None) => Ok(Some(readable(snapshot))),
         // A version counts the damaged events of the entity too.
-        (Some(NamePattern::Exact(entity)), None) if damaged(snapshot) == 0 => {
-            Ok(Some(heads::entity_head(snapshot, entity)?.map_or(0, |head| head.version.get())))
-        }
+        (Some(NamePattern::Exact(entity)), None) if damaged(snapshot) == 0 => Ok(Some(
+            heads::newest_of(snapshot, EntityKey::new(entity))?.map_or(0, |(head, _)| head.version.get()),
+        )),
         (None, Some(NamePattern::Exact(event_type))) => {
             let mut count = 0;
             for range in snapshot.ranges() {
                 if let Some(postings) = range.index.event_type(event_type)? {
-                    count += u64::from(postings.rank(range.index.row_of(snapshot.head))?.count);
+                    count += u64::from(postings.rank(range.row_up_to(snapshot.head))?.count);
                 }
             }
             Ok(Some(count))
@@ -128,7 +128,7 @@ pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>>
 ///
 /// Whole blocks of 1,024 rows are known; of the block in which the head lies at most 1,023 events are read.
 fn times_of(range: &Range, head: Position) -> Result<Option<(Timestamp, Timestamp)>> {
-    let index = &range.index;
+    let (index, head) = (&range.index, range.up_to(head));
     let last = index.last();
     if last <= head
         && let Some(times) = index.time_range()
@@ -165,9 +165,9 @@ fn join(
     }
 }
 
-fn last_recorded_at(snapshot: &Snapshot) -> Option<Timestamp> {
+pub(super) fn last_recorded_at(snapshot: &Snapshot) -> Option<Timestamp> {
     let range = snapshot.ranges().last()?;
-    range.recorded_at(range.index.row_of(snapshot.head)).ok()
+    range.recorded_at(range.row_up_to(snapshot.head)).ok()
 }
 
 /// The bytes in use of each log file: up to the end of the frame of its last position in view.
@@ -176,7 +176,7 @@ fn log_bytes(snapshot: &Snapshot) -> u64 {
     let newest_of_log = |(at, range): (usize, &Arc<Range>)| {
         let log = range.log()?;
         let is_newest = ranges.get(at + 1).is_none_or(|next| !next.is_in(log));
-        is_newest.then(|| end_in(range, log, snapshot.head))
+        is_newest.then(|| end_in(range, log, range.up_to(snapshot.head)))
     };
     ranges.iter().enumerate().filter_map(newest_of_log).sum()
 }

@@ -24,7 +24,7 @@ impl Store {
             return None;
         }
         let cut = Cut {
-            position: snapshot.head(),
+            position: snapshot.on_main(),
             version: version_max.unwrap_or(Version::MAX),
             timestamp: as_of.unwrap_or(Timestamp::MAX),
         };
@@ -64,7 +64,9 @@ impl Store {
 
     /// Whether states can be saved at all.
     pub(crate) fn saves_states(&self) -> bool {
-        self.branch.options.mode == Mode::Write && self.branch.fault().is_none()
+        self.branch.options.mode == Mode::Write
+            && self.branch.fault().is_none()
+            && self.branch.lineage.is_none()
     }
 
     /// Takes away a saved state that its events do not fold into.

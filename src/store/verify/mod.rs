@@ -26,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::branch::Branch;
 use super::index::IndexDamage;
 use super::segment::SegmentDamage;
+use super::snapshot::Snapshot;
 use super::view::{Range, Rows};
 use crate::error::Error;
 use crate::event::{Position, Version};
@@ -63,11 +64,15 @@ impl Damage {
     }
 
     /// What an error says of a file, which is `file` unless the error names another.
-    pub(super) fn of_error(file: &str, error: &Error) -> Self {
+    pub(in crate::store) fn of_error(file: &str, error: &Error) -> Self {
         let named = error.details().get("file").and_then(serde_json::Value::as_str);
-        let offset = error.details().get("offset").and_then(serde_json::Value::as_u64);
+        let number =
+            |name: &str| error.details().get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let first = number("position");
         Self {
-            offset: offset.unwrap_or_default(),
+            offset: number("offset"),
+            first_position: Position::new(first),
+            last_position: Position::new(number("last_position").max(first)),
             ..Self::of_file(named.unwrap_or(file), &error.to_string())
         }
     }
@@ -121,6 +126,7 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
         through: Position::ZERO,
         versions: HashMap::new(),
         compared: HashSet::new(),
+        shared: branch.lineage.as_ref().map(|lineage| branch.snapshot().up_to(lineage.cut)),
         is_behind_a_gap: false,
         report: VerifyReport::default(),
     };
@@ -140,9 +146,11 @@ pub(super) fn verify(branch: &Branch, known: &[Damage]) -> VerifyReport {
     proof.hot_segments(&manifest, &view);
     proof.other_indexes();
     let mut report = proof.report;
-    let (files, damage) = branch.states.verify();
-    report.files += files;
-    report.damage.extend(damage);
+    if branch.lineage.is_none() {
+        let (files, damage) = branch.states.verify();
+        report.files += files;
+        report.damage.extend(damage);
+    }
     let is_known = |damage: &Damage| {
         known.iter().any(|one| one.file == damage.file && one.first_position == damage.first_position)
     };
@@ -160,6 +168,8 @@ struct Proof<'a> {
     versions: HashMap<u64, u64>,
     /// The index files that were proved.
     compared: HashSet<String>,
+    /// Of a fork: what it shares with its parent.
+    shared: Option<Snapshot>,
     /// Positions before were lost when the store was opened, and versions with them.
     is_behind_a_gap: bool,
     report: VerifyReport,
@@ -170,8 +180,16 @@ impl Proof<'_> {
     fn version_is_wrong(&mut self, entity: &str, version: Version) -> bool {
         self.report.events += 1;
         let last = self.versions.insert(xxh3_64(entity.as_bytes()), version.get());
+        let last = last.or_else(|| self.version_at_cut(entity));
         // Behind damage the count of an entity goes on where the readable events go on.
         version.get() != last.unwrap_or(0) + 1 && self.report.damage.is_empty() && !self.is_behind_a_gap
+    }
+
+    /// The version that an entity of a fork had when it was cut off.
+    fn version_at_cut(&self, entity: &str) -> Option<u64> {
+        let parent = self.shared.as_ref()?;
+        let heads = parent.entity_heads(&[entity]).ok()?;
+        heads.into_iter().flatten().next().map(|head| head.version.get())
     }
 
     /// Notes what a stretch's index was found to be.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Operation;
-use crate::engine::{Caller, Engine};
+use crate::engine::{Caller, Engine, MAIN};
 use crate::error::{Error, Result};
 use crate::event::quote;
 use crate::tools::Object;
@@ -29,7 +29,11 @@ fn run(engine: &Engine, arguments: &Object, _caller: &Caller) -> Result<Object> 
             let names = types.iter().map(|one| one.event_type.as_str());
             names.filter(|name| name.starts_with(prefix)).take(max).map(str::to_owned).collect()
         }
-        "branch" => ["main"].into_iter().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect(),
+        "branch" => {
+            let forks = engine.live_forks()?.into_iter().map(|id| id.to_string());
+            let names = [MAIN.to_owned()].into_iter().chain(forks);
+            names.filter(|name| name.starts_with(prefix)).take(max).collect()
+        }
         other => {
             let message = format!("complete {}: kind is entity_id, event_type or branch", quote(other));
             return Err(Error::invalid("bad_argument", message).with("argument", "kind"));

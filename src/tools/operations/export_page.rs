@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Operation;
 use crate::engine::{Caller, Engine, Wish};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Position};
 use crate::store::{Order, Scan, ScanLimits};
 use crate::tools::Object;
@@ -37,11 +37,6 @@ fn run(engine: &Engine, arguments: &Object, _caller: &Caller) -> Result<Object> 
         as_of_position: number("as_of_position"),
         time_zone: text("time_zone"),
     };
-    if let Some(branch) = text("branch").filter(|branch| *branch != "main") {
-        let message =
-            format!("export branch {}: there is no such branch; there is main", crate::event::quote(branch));
-        return Err(Error::new(crate::ErrorKind::NotFound, "unknown_branch", message));
-    }
     let view = wish.over(engine.store().snapshot(), engine.clock().now())?;
     let after = Position::new(number("after_position").unwrap_or(0));
     let bytes = number("bytes_max").unwrap_or(BYTES_DEFAULT).min(2 * BYTES_DEFAULT);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Operation;
-use crate::engine::{Caller, Engine, check_writes};
+use crate::engine::{Caller, Engine, check_main_writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
 use crate::indexer::{Meaning, Progress, Rebuild};
@@ -63,7 +63,7 @@ pub(in crate::tools) fn told_of(progress: &Progress) -> Object {
 }
 
 fn reindex(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
-    check_writes(caller)?;
+    check_main_writes(caller)?;
     let own = engine.model();
     let wanted = arguments.get("model").and_then(Value::as_str);
     if wanted != own {

@@ -23,6 +23,8 @@
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
 //!
+//! `append_batch`, `known_keys`, `export_page` and `verify` take `branch`? too (`main`); of a fork `verify` proves the fork alone.
+//!
 //! **Invariant:** permission to write is checked as for tools.
 
 mod append_batch;
@@ -39,7 +41,10 @@ mod verify;
 
 pub(super) use index::told_of;
 
+use serde_json::Value;
+
 use super::Object;
+use super::call::{among_branches, at_branch};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
@@ -81,7 +86,31 @@ pub fn operate(engine: &Engine, name: &str, arguments: &Object, caller: &Caller)
         let message = format!("perform {}: there is no such operation", quote(name));
         Error::new(ErrorKind::NotFound, "unknown_operation", message)
     })?;
-    (operation.run)(engine, arguments, caller)
+    let Some(asked) = arguments.get("branch").and_then(Value::as_str).filter(|_| takes_branch(name)) else {
+        return (operation.run)(engine, arguments, caller);
+    };
+    let found = at_branch(engine, asked).map_err(|error| among_branches(error, engine, arguments));
+    let (branch, point) = found?;
+    let Some(point) = point else { return (operation.run)(&branch, arguments, caller) };
+    if name != export_page::OPERATION.name {
+        let message = format!("{name} on branch {}: only its end can be; leave @ out", quote(asked));
+        return Err(Error::invalid("bad_argument", message).with("argument", "branch"));
+    }
+    let given = arguments.get("as_of_position").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    let mut bounded = arguments.clone();
+    bounded.insert("as_of_position".to_owned(), given.min(point.get()).into());
+    (operation.run)(&branch, &bounded, caller)
+}
+
+/// Whether an operation is about one branch; the others are about the store.
+fn takes_branch(name: &str) -> bool {
+    [
+        append_batch::OPERATION.name,
+        known_keys::OPERATION.name,
+        export_page::OPERATION.name,
+        verify::OPERATION.name,
+    ]
+    .contains(&name)
 }
 
 /// An answer of numbers.

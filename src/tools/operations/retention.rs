@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Operation;
-use crate::engine::{Caller, Engine, check_writes};
+use crate::engine::{Caller, Engine, check_main_writes};
 use crate::error::{Error, Result};
 use crate::store::RetentionPolicy;
 use crate::tools::Object;
@@ -21,7 +21,7 @@ fn list(engine: &Engine, _arguments: &Object, _caller: &Caller) -> Result<Object
 }
 
 fn set(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
-    check_writes(caller)?;
+    check_main_writes(caller)?;
     let number = |name: &str| arguments.get(name).and_then(Value::as_u64);
     engine.store().set_retention(RetentionPolicy {
         event_type: event_type(arguments)?.to_owned(),
@@ -33,7 +33,7 @@ fn set(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
 }
 
 fn clear(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
-    check_writes(caller)?;
+    check_main_writes(caller)?;
     let is_found = engine.store().clear_retention(event_type(arguments)?)?;
     Ok(Object::from_iter([("cleared".to_owned(), is_found.into())]))
 }
@@ -41,7 +41,7 @@ fn clear(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object>
 fn run(engine: &Engine, arguments: &Object, caller: &Caller) -> Result<Object> {
     let dry_run = arguments.get("dry_run").and_then(Value::as_bool).unwrap_or(false);
     if !dry_run {
-        check_writes(caller)?;
+        check_main_writes(caller)?;
     }
     let emptied = engine.store().apply_retention(dry_run)?;
     let emptied = emptied

@@ -227,6 +227,11 @@ impl Disk for FaultyDisk {
         self.state().change(Call::Remove, name, note, || RealDisk.remove(path))
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        // What is left of a directory without files is another empty directory, which harms nobody.
+        self.state().change(Call::Remove, self.name(path), |_| {}, || RealDisk.remove_dir(path))
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let name = self.name(path);
         let note = |record: &mut Record| record.directory(name);

@@ -1,7 +1,7 @@
 //! The model machine: operations of every kind on a store and on a plain list, which must agree on every answer.
 
-mod plain;
-mod plan;
+pub mod plain;
+pub mod plan;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allsource::clock::{ManualClock, SeededIds};
-use allsource::event::{EntityId, Event, Expected, Filter, IdempotencyKey, NamePattern, Position, Version};
-use allsource::store::{
-    Append, AppendCondition, Durability, Head, Options, Order, Scan, ScanLimits, Snapshot, Store,
-};
+use allsource::event::{EntityId, Event, Filter, IdempotencyKey, Position};
+use allsource::store::{Append, Durability, Head, Options, Order, Scan, ScanLimits, Snapshot, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -20,7 +18,7 @@ use super::faulty_disk::FaultyDisk;
 use super::scratch;
 use super::workload::{NEW_YEAR, small_options};
 use plain::Model;
-use plan::{DraftPlan, ExpectedPlan, Operation, Plan, ReadPlan, TYPES, at, entity, operation, pattern};
+use plan::{Operation, ReadPlan, TYPES, at, entity, operation, pattern};
 
 /// The store and the model, side by side.
 struct Pair<'a> {
@@ -53,7 +51,7 @@ impl Pair<'_> {
 
     fn perform(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
         match operation {
-            Operation::Append(plan) => self.append(&self.plan(plan)),
+            Operation::Append(plan) => self.append(&plan.append(&self.model)),
             Operation::SendAgain(which) if !self.sent.is_empty() => {
                 let append = which.get(&self.sent).clone();
                 self.append(&append)
@@ -73,34 +71,6 @@ impl Pair<'_> {
                 Ok(())
             }
             Operation::Read(plan) => self.read(plan),
-        }
-    }
-
-    fn plan(&self, plan: &Plan) -> Append {
-        let expected = plan.expected.as_ref().map(|(number, expected)| {
-            let entity = entity(*number);
-            let version = self.model.version(&entity).get();
-            let expected = match expected {
-                ExpectedPlan::New => Expected::New,
-                ExpectedPlan::Exists => Expected::Exists,
-                ExpectedPlan::Any => Expected::Any,
-                ExpectedPlan::Exactly { off_by } => Expected::Exactly(Version::new(version + off_by)),
-            };
-            (entity, expected)
-        });
-        let condition = plan.condition.as_ref().map(|(number, after)| AppendCondition {
-            filter: Filter {
-                event_type: Some(NamePattern::Exact(TYPES[usize::from(*number)].to_owned())),
-                ..Filter::default()
-            },
-            after: Position::new(after.index(self.model.events.len() + 1) as u64),
-        });
-        Append {
-            events: plan.drafts.iter().map(DraftPlan::draft).collect(),
-            expected: expected.into_iter().collect(),
-            condition,
-            idempotency_key: plan.key.map(|key| IdempotencyKey::new(format!("key {key}")).expect("a key")),
-            dry_run: plan.dry_run,
         }
     }
 
@@ -135,60 +105,13 @@ impl Pair<'_> {
         let store = self.store();
         let before = store.snapshot();
         store.compact().expect("a healthy disk");
-        self.everything_in(&before)?;
+        everything_in(&self.model, &before)?;
         self.everything()
     }
 
     fn everything(&mut self) -> Result<(), TestCaseError> {
         let snapshot = self.store().snapshot();
-        self.everything_in(&snapshot)
-    }
-
-    /// Every event, entity, type, id and key.
-    fn everything_in(&self, snapshot: &Snapshot) -> Result<(), TestCaseError> {
-        prop_assert_eq!(snapshot.head().get(), self.model.events.len() as u64);
-        for event in &self.model.events {
-            let found = snapshot.event(event.position).expect("readable");
-            prop_assert_eq!(found.as_ref(), Some(event));
-            let found = snapshot.event_by_id(&event.event_id).expect("readable");
-            prop_assert_eq!(found.as_ref(), Some(event));
-        }
-        for number in 0..7 {
-            let entity = entity(number);
-            let last = self.model.events.iter().rev().find(|event| event.entity_id == entity);
-            let head = last.map(|event| Head { version: event.version, position: event.position });
-            prop_assert_eq!(snapshot.entity_head(&entity).expect("readable"), head);
-        }
-        for number in 0..8 {
-            let key = IdempotencyKey::new(format!("key {number}")).expect("a key");
-            let first = self.model.calls.get(key.as_str()).and_then(|(_, appended)| {
-                appended.events.iter().find(|event| !event.already_stored).map(|event| event.position)
-            });
-            prop_assert_eq!(snapshot.call(&key).expect("readable"), first);
-        }
-        self.counts(snapshot)
-    }
-
-    fn counts(&self, snapshot: &Snapshot) -> Result<(), TestCaseError> {
-        let mut types: BTreeMap<String, u64> = BTreeMap::new();
-        let mut entities: Vec<&EntityId> = self.model.events.iter().map(|event| &event.entity_id).collect();
-        for event in &self.model.events {
-            *types.entry(event.event_type.to_string()).or_default() += 1;
-        }
-        entities.sort();
-        entities.dedup();
-        let stats = snapshot.stats().expect("readable");
-        prop_assert_eq!(stats.events, self.model.events.len() as u64);
-        prop_assert_eq!(stats.entities, entities.len() as u64);
-        let found = stats.event_types.iter().map(|count| (count.event_type.to_string(), count.count));
-        prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), types);
-        let times = self.model.events.iter().map(|event| event.timestamp);
-        prop_assert_eq!(stats.time_range, times.clone().min().zip(times.max()));
-        let prefixed: Vec<&EntityId> =
-            entities.iter().copied().filter(|entity| entity.as_str().starts_with("order")).collect();
-        let found = snapshot.entity_ids("order", 100).expect("readable");
-        prop_assert_eq!(found.iter().collect::<Vec<_>>(), prefixed);
-        Ok(())
+        everything_in(&self.model, &snapshot)
     }
 
     fn read(&mut self, plan: &ReadPlan) -> Result<(), TestCaseError> {
@@ -238,8 +161,55 @@ impl Pair<'_> {
     }
 }
 
+/// Every event, entity, type, id and key.
+pub fn everything_in(model: &Model, snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    prop_assert_eq!(snapshot.head().get(), model.events.len() as u64);
+    for event in &model.events {
+        let found = snapshot.event(event.position).expect("readable");
+        prop_assert_eq!(found.as_ref(), Some(event));
+        let found = snapshot.event_by_id(&event.event_id).expect("readable");
+        prop_assert_eq!(found.as_ref(), Some(event));
+    }
+    for number in 0..7 {
+        let entity = entity(number);
+        let last = model.events.iter().rev().find(|event| event.entity_id == entity);
+        let head = last.map(|event| Head { version: event.version, position: event.position });
+        prop_assert_eq!(snapshot.entity_head(&entity).expect("readable"), head);
+    }
+    for number in 0..8 {
+        let key = IdempotencyKey::new(format!("key {number}")).expect("a key");
+        let first = model.calls.get(key.as_str()).and_then(|(_, appended)| {
+            appended.events.iter().find(|event| !event.already_stored).map(|event| event.position)
+        });
+        prop_assert_eq!(snapshot.call(&key).expect("readable"), first);
+    }
+    counts(model, snapshot)
+}
+
+fn counts(model: &Model, snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    let mut types: BTreeMap<String, u64> = BTreeMap::new();
+    let mut entities: Vec<&EntityId> = model.events.iter().map(|event| &event.entity_id).collect();
+    for event in &model.events {
+        *types.entry(event.event_type.to_string()).or_default() += 1;
+    }
+    entities.sort();
+    entities.dedup();
+    let stats = snapshot.stats().expect("readable");
+    prop_assert_eq!(stats.events, model.events.len() as u64);
+    prop_assert_eq!(stats.entities, entities.len() as u64);
+    let found = stats.event_types.iter().map(|count| (count.event_type.to_string(), count.count));
+    prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), types);
+    let times = model.events.iter().map(|event| event.timestamp);
+    prop_assert_eq!(stats.time_range, times.clone().min().zip(times.max()));
+    let prefixed: Vec<&EntityId> =
+        entities.iter().copied().filter(|entity| entity.as_str().starts_with("order")).collect();
+    let found = snapshot.entity_ids("order", 100).expect("readable");
+    prop_assert_eq!(found.iter().collect::<Vec<_>>(), prefixed);
+    Ok(())
+}
+
 /// Reads page by page.
-fn pages(snapshot: &Snapshot, mut scan: Scan, events_max: usize) -> Result<Vec<Event>, TestCaseError> {
+pub fn pages(snapshot: &Snapshot, mut scan: Scan, events_max: usize) -> Result<Vec<Event>, TestCaseError> {
     let limits = ScanLimits { events_max, ..ScanLimits::default() };
     let mut found = Vec::new();
     loop {
@@ -292,7 +262,7 @@ fn agrees(durability: Durability, hot_window_bytes: u64, cases: u32) {
 }
 
 /// The same cases in every run.
-fn rng() -> prop::test_runner::TestRng {
+pub fn rng() -> prop::test_runner::TestRng {
     prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha)
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use allsource::event::{EntityId, Event, EventDraft, EventId, Version};
+use allsource::event::{EntityId, Event, EventDraft, EventId, Json, Version};
 use allsource::store::{Append, Appended};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use serde_json::Value;
 
 use crate::machines::ledger::expected_event;
 
@@ -55,7 +56,7 @@ impl Model {
         if append.expected.iter().any(|(entity, expected)| !expected.is_met_by(self.version(entity))) {
             return Some("version_conflict");
         }
-        let condition = append.condition.as_ref()?;
+        let condition = append.conditions.first()?;
         let mut matching = self.events.iter().filter(|event| event.position > condition.after);
         matching.any(|event| condition.filter.matches(event)).then_some("condition_conflict")
     }
@@ -107,12 +108,19 @@ fn is_same(draft: &EventDraft, event: &Event) -> bool {
     event.entity_id == draft.entity_id
         && event.event_type == draft.event_type
         && event.payload == *draft.payload()
-        && event.metadata.as_ref() == draft.metadata()
+        && unstamped(event.metadata.as_ref()) == unstamped(draft.metadata())
         && draft.timestamp.is_none_or(|time| time == event.timestamp)
+}
+
+/// Metadata without what a promotion adds to it.
+fn unstamped(metadata: Option<&Json>) -> Vec<(String, Value)> {
+    let members =
+        metadata.map(Json::to_value).and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    members.into_iter().filter(|(name, _)| name != "$fork").collect()
 }
 
 /// Whether two appends want the same stored under the same conditions.
 fn same_call(a: &Append, b: &Append) -> bool {
-    let condition = |append: &Append| append.condition.as_ref().map(|c| (c.filter.clone(), c.after));
+    let condition = |append: &Append| append.conditions.first().map(|c| (c.filter.clone(), c.after));
     a.events == b.events && a.expected == b.expected && condition(a) == condition(b)
 }

@@ -1,8 +1,13 @@
 //! What to do to the store and to the model, in small numbers that shrink well.
 
-use allsource::event::{EntityId, EventDraft, EventId, NamePattern, Timestamp};
+use allsource::event::{
+    EntityId, EventDraft, EventId, Expected, Filter, IdempotencyKey, NamePattern, Position, Timestamp,
+    Version,
+};
+use allsource::store::{Append, AppendCondition};
 use proptest::prelude::*;
 
+use super::plain::Model;
 use crate::machines::workload::NEW_YEAR;
 
 /// One thing to do to both.
@@ -156,6 +161,37 @@ pub fn at(seconds: i64) -> Timestamp {
 pub fn pattern((number, prefix): (u8, bool), name: impl Fn(u8) -> String) -> NamePattern {
     let name = name(number);
     if prefix { NamePattern::Prefix(name.chars().take(5).collect()) } else { NamePattern::Exact(name) }
+}
+
+impl Plan {
+    /// The append, over what the model holds.
+    pub fn append(&self, model: &Model) -> Append {
+        let expected = self.expected.as_ref().map(|(number, expected)| {
+            let entity = entity(*number);
+            let version = model.version(&entity).get();
+            let expected = match expected {
+                ExpectedPlan::New => Expected::New,
+                ExpectedPlan::Exists => Expected::Exists,
+                ExpectedPlan::Any => Expected::Any,
+                ExpectedPlan::Exactly { off_by } => Expected::Exactly(Version::new(version + off_by)),
+            };
+            (entity, expected)
+        });
+        let condition = self.condition.as_ref().map(|(number, after)| AppendCondition {
+            filter: Filter {
+                event_type: Some(NamePattern::Exact(TYPES[usize::from(*number)].to_owned())),
+                ..Filter::default()
+            },
+            after: Position::new(after.index(model.events.len() + 1) as u64),
+        });
+        Append {
+            events: self.drafts.iter().map(DraftPlan::draft).collect(),
+            expected: expected.into_iter().collect(),
+            conditions: condition.into_iter().collect(),
+            idempotency_key: self.key.map(|key| IdempotencyKey::new(format!("key {key}")).expect("a key")),
+            dry_run: self.dry_run,
+        }
+    }
 }
 
 impl DraftPlan {

@@ -1,6 +1,7 @@
 //! The index as a whole.
 
 mod durable;
+mod forked;
 mod found;
 mod narrowed;
 mod scored;

@@ -3,5 +3,6 @@
 mod damage;
 mod durable;
 mod fixture;
+mod forked;
 mod graphs;
 mod nearest;
