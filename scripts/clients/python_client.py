@@ -17,7 +17,7 @@ import time
 
 from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp_types import ElicitResult, PromptReference, ResourceTemplateReference
 
 ERAS = {"legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"}
 
@@ -160,6 +160,35 @@ async def given_store(client, options):
             print(f"      {options.state} as of {as_of or 'now'}: {json.dumps(state)[:400]}")
 
 
+async def forks(program, mode, data):
+    """A fork is made, changed and compared; a person at the client is asked before main changes."""
+    asked, answers = [], [{"action": "decline"}, {"action": "accept"}]
+
+    async def person(_context, params):
+        asked.append(params.message)
+        answer = answers.pop(0)
+        if answer["action"] == "accept":
+            answer["content"] = {name: True for name in params.requested_schema.get("properties", {})}
+        return ElicitResult(**answer)
+
+    server = StdioServerParameters(command=program, args=["mcp", "--data", data, "--writes", "forks"])
+    async with Client(server, mode=mode, elicitation_callback=person) as client:
+        fork = (await done(client, "create_sandbox_fork", purpose="ten percent off"))["fork_id"]
+        event = {"entity_id": "user-1", "event_type": "user.renamed", "payload": {"n": -1}}
+        await refused(client, "append_events", branch="main", events=[event])
+        await done(client, "append_events", branch=fork, events=[event])
+        found = await done(client, "hybrid_search", keywords="renamed", branch=fork)
+        check(len(positions(found)) == 1, "the fork's event is found on the fork")
+        check((await done(client, "diff_fork", fork_id=fork))["events"] == 1, "the diff has one event")
+        before = (await done(client, "quick_stats"))["counts"]["events"]
+        await refused(client, "promote_fork", fork_id=fork)
+        check((await done(client, "quick_stats"))["counts"]["events"] == before, "a person's no leaves main as it was")
+        promoted = await done(client, "promote_fork", fork_id=fork)
+        check(promoted["promoted"] and promoted["events"] == 1, f"a person's yes promotes: {asked[-1]!r}")
+        check((await done(client, "quick_stats"))["counts"]["events"] == before + 1, "main has it once")
+        check(len(asked) == 2, "the person was asked each time")
+
+
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="the allsource program")
@@ -178,6 +207,7 @@ async def main():
                 check(client.protocol_version == version, f"speaks {version}")
                 await own_store(client)
                 await protocol(client)
+            await forks(options.program, mode, data)
     if options.data:
         server = StdioServerParameters(command=options.program, args=["mcp", "--data", options.data])
         async with Client(server) as client:
