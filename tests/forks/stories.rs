@@ -161,3 +161,26 @@ fn upkeep_of_a_fork_changes_nothing() {
     assert_eq!((told(&branch).len(), told(&store).len()), (3, 1));
     assert_eq!(store.verify().damage, []);
 }
+
+/// The only frame of a fork's log, damaged behind a close, passed for one that was never acknowledged: it was cut off, and
+/// `verify` found nothing.
+#[test]
+fn damage_in_the_newest_event_of_a_fork_is_found() {
+    let (dir, store) = store();
+    append(&store, "a", "1");
+    let (id, branch) = fork(&store);
+    append(&branch, "a", "22222222");
+    drop(branch);
+    store.close().expect("closed");
+    let log = dir.path().join("tenants/default/forks").join(id.as_str()).join("log/00000000000000000002.log");
+    let mut bytes = std::fs::read(&log).expect("a log file");
+    let at = bytes.windows(8).position(|window| window == b"22222222").expect("the payload");
+    bytes[at] ^= 1;
+    #[expect(clippy::disallowed_methods, reason = "damages the file behind the store's back")]
+    std::fs::write(&log, bytes).expect("the log file can be changed");
+    let store = Store::open(dir.path(), Options::default()).expect("main is whole");
+    let error = store.fork(&id).err().expect("damaged");
+    assert_eq!(error.code(), "log_damaged");
+    let damage = store.verify().damage;
+    assert!(damage.iter().any(|damage| damage.file.starts_with(id.as_str())), "{damage:?}");
+}

@@ -207,10 +207,11 @@ impl Forks {
         let mut state = self.state.lock();
         state.is_closed = true;
         self.closing.notify_all();
-        state.recent.clear();
         for branch in state.slots.values().filter_map(|slot| slot.branch.upgrade()) {
+            branch.note_durable();
             branch.end(Error::new(ErrorKind::Closed, "closed", "write: the store is closed; open it again"));
         }
+        state.recent.clear();
     }
 }
 
@@ -248,7 +249,9 @@ impl State {
     fn keep_open(&mut self, branch: &Arc<Branch>) {
         self.recent.retain(|other| !Arc::ptr_eq(other, branch));
         self.recent.push_front(Arc::clone(branch));
-        self.recent.truncate(OPEN_MAX);
+        for left in self.recent.drain(OPEN_MAX.min(self.recent.len())..) {
+            left.note_durable();
+        }
     }
 
     /// Ends the writing of a fork's branch, which is not the fork's any more.

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 use crate::store::branch::{Branch, Writer};
 use crate::store::log::{FILE_HEADER_BYTES, FileHeader, create, grow, log_dir};
-use crate::store::options::PlantedBug;
+use crate::store::options::{Mode, PlantedBug};
 
 impl Branch {
     /// Makes room for a frame of `bytes` bytes in a fork.
@@ -100,6 +100,21 @@ impl Branch {
         Err(Error::new(ErrorKind::Exhausted, "fork_quota", message)
             .with("branch", id.as_str())
             .with("quota", quota))
+    }
+
+    /// Notes in a fork's manifest how far it is durable, so that what is damaged later is not taken for an append that was never
+    /// acknowledged. Without the note only a later frame tells.
+    pub(super) fn note_durable(&self) {
+        let through = self.durable().get();
+        if self.options.mode == Mode::Read || self.fault().is_some() {
+            return;
+        }
+        let noted = self.change_manifest(|manifest| {
+            manifest.synced_through = manifest.synced_through.max(through);
+        });
+        if let Err(error) = noted {
+            tracing::warn!("failed to note how far fork {} is durable: {error}", self.dir.display());
+        }
     }
 
     /// Ends all writing to a fork; whoever reads it reads on.
