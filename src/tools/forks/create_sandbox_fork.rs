@@ -44,6 +44,11 @@ pub(in crate::tools) const TOOL: Tool = Tool {
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
     check_fork_writes(call.caller)?;
+    if call.arguments.text("purpose").is_none_or(|purpose| purpose.trim().is_empty()) {
+        let message =
+            "fork: purpose is empty; say in a few words what it is for, so that whoever lists forks knows";
+        return Err(Error::invalid("bad_argument", message).with("argument", "purpose"));
+    }
     let text = |name: &str| call.arguments.text(name).map(str::to_owned);
     let default = NewFork::default();
     let new = NewFork {

@@ -305,3 +305,13 @@ fn who_may_only_fork_changes_main_only_with_a_persons_word() {
     assert_eq!(shop.ask("promote_fork", &json!({"fork_id": fork}))["promoted"], true);
     assert_eq!(state(&shop, "main", "order-7")["total"], 1);
 }
+
+#[test]
+fn main_is_no_fork_and_a_fork_has_a_purpose() {
+    let shop = Shop::with_orders();
+    for tool in ["diff_fork", "promote_fork", "discard_fork"] {
+        let body = shop.refused(tool, &json!({"fork_id": "main"}), "bad_argument");
+        assert!(body["error"]["message"].as_str().is_some_and(|message| message.contains("is no fork")));
+    }
+    shop.refused("create_sandbox_fork", &json!({"purpose": " "}), "bad_argument");
+}

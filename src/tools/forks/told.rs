@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::engine::MAIN;
+use crate::error::{Error, Result};
 use crate::event::TimeZone;
 use crate::store::{ForkId, ForkInfo, ForkState, NewFork, PromotionConflict};
 use crate::tools::Object;
@@ -41,9 +42,14 @@ impl Call<'_> {
     /// The fork that is meant.
     ///
     /// # Errors
-    /// `NotFound` (`unknown_branch`) when no fork can be.
+    /// `NotFound` (`unknown_branch`) when no fork can be, `Invalid` (`bad_argument`) when it is `main`.
     pub(super) fn fork_id(&self) -> Result<ForkId> {
-        ForkId::parse(self.arguments.text("fork_id").unwrap_or_default())
+        let given = self.arguments.text("fork_id").unwrap_or_default();
+        if given == MAIN {
+            let message = "fork_id is main, which is no fork; list_forks shows the forks there are";
+            return Err(Error::invalid("bad_argument", message).with("argument", "fork_id"));
+        }
+        ForkId::parse(given)
     }
 }
 
@@ -61,7 +67,7 @@ pub(super) fn fork(info: &ForkInfo) -> Object {
             put("restorable_until", time(restorable_until));
         }
     }
-    if info.parent != crate::engine::MAIN {
+    if info.parent != MAIN {
         put("parent", info.parent.as_str().into());
     }
     put("cut", info.cut.get().into());
