@@ -32,6 +32,7 @@
 //! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`indexer`] | When does an event become findable? The thread that follows the log into the indexes. |
 //! | [`engine`] | What may be done, and how? Permission, folds, queries, over an open store. |
+//! | `sql` | What does the store say when it is asked in SQL? One SELECT over a branch as of a moment. |
 //! | [`tools`] | What can an agent ask for? One table that all doors render; answers with a budget. |
 //! | [`door`] | Who holds the directory? One process owns it, the others send it their calls. |
 //! | [`mcp`] | How does an agent talk to it? The only module that knows the protocol. |
@@ -144,6 +145,7 @@ pub mod store;
 pub mod search;
 pub mod indexer;
 pub mod engine;
+mod sql;
 pub mod tools;
 pub mod door;
 pub mod mcp;

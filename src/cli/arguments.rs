@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
-    salvage, search, serve, snapshot, stats, verify,
+    salvage, search, serve, snapshot, sql, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -53,6 +53,8 @@ pub(super) enum Command {
     /// Find events by words and by meaning
     #[command(long_about = search::LONG_ABOUT)]
     Search(search::SearchArgs),
+    /// Ask in SQL: one SELECT over events, states and views of event types
+    Sql(sql::SqlArgs),
     /// Show what the store holds
     Stats(stats::StatsArgs),
     /// Write events out as JSON Lines or CSV

@@ -29,6 +29,7 @@ mod search;
 mod searching;
 mod serve;
 mod snapshot;
+mod sql;
 mod stats;
 mod table;
 mod verify;
@@ -126,6 +127,7 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             let options = arguments.search.to_options(Options::default())?;
             search::run(arguments, &open_existing_as(&dir, options, terminal)?, &caller, terminal)
         }
+        Command::Sql(arguments) => sql::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal),
         Command::Reindex(arguments) => {
             let options = arguments.search.to_options(Options::default())?;
             let model = options.search.embedder.as_ref().map(|embedder| embedder.model().to_string());

@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::event::Position;
 use crate::indexer::{Indexer, SearchOptions};
 use crate::store::disk::Disk;
 use crate::store::{ForkId, Store};
@@ -40,7 +41,7 @@ pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;
-pub(crate) use search::{FoundRanked, Hit, Sought};
+pub(crate) use search::{FoundRanked, Hit, RANKED_MAX, Sought};
 pub(crate) use state::Moment;
 pub(crate) use tally::{Tally, Values, tally};
 
@@ -151,6 +152,21 @@ impl Engine {
             fork => self.store.fork(&ForkId::parse(fork)?)?,
         };
         Ok(Self { store, ..self.clone() })
+    }
+
+    /// The store seen from a branch, and the position behind the `@` of its name: a number or a tag.
+    ///
+    /// # Errors
+    /// Those of [`branch`](Self::branch), and `NotFound` when it has no such tag.
+    pub(crate) fn branch_at(&self, asked: &str) -> Result<(Self, Option<Position>)> {
+        let (name, point) = asked.split_once('@').map_or((asked, None), |(name, point)| (name, Some(point)));
+        let branch = self.branch(name)?;
+        let point = point.map(|point| match point.parse() {
+            Ok(position) => Ok(Position::new(position)),
+            Err(_) => branch.store().tagged(point),
+        });
+        let point = point.transpose()?;
+        Ok((branch, point))
     }
 
     /// The store, seen from the branch.

@@ -65,8 +65,10 @@ pub use fork::{
 };
 pub use open::Store;
 pub use options::{Durability, Mode, Options, PlantedBug};
+pub(crate) use read::ColumnSink;
 pub use read::{Order, Page, Scan, ScanLimits, ScanPlan, Work};
 pub use salvage::Salvaged;
+pub(crate) use segment::Column;
 pub use snapshot::{Head, SegmentStats, Snapshot, StoreStats, TypeCount};
 pub(crate) use state::SavedState;
 pub use upkeep::{Emptied, RETENTION_APPLIED, RETENTION_ENTITY, RetentionPolicy, Upkeep};

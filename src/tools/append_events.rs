@@ -6,6 +6,7 @@ use super::answer::{Reply, Step};
 use super::argument::{Argument, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::arguments::example;
 use super::call::Call;
+use super::events_from_sql::events_of;
 use super::{Hints, Object, Tool};
 use crate::engine::exactly;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +28,8 @@ pub(super) const EVENT: &[Argument] = &[
 
 const ARGUMENTS: &[Argument] = &[
     Argument::required("branch", Kind::Text, "Branch to write: main, or a fork's id"),
-    Argument::required("events", Kind::Items(EVENT), "Events in order; all are stored or none"),
+    Argument::optional("events", Kind::Items(EVENT), "Events in order; all are stored or none"),
+    Argument::optional("from_sql", Kind::Text, "On a fork: a SELECT whose rows are the events"),
     Argument::optional("expected_versions", Kind::Integers, "Entity: 0 new, n exactly n, -1 exists"),
     Argument::optional("fail_if_exists", Kind::Text, "Condition no stored event may meet"),
     Argument::optional("fail_if_exists_after", POSITION, "Only events after this position count"),
@@ -44,13 +46,15 @@ pub(super) const TOOL: Tool = Tool {
                   Read the entity first and pass expected_versions, so that a decision made on old state is a \
                   conflict instead of a wrong event; pass idempotency_key, so that a retry stores nothing twice. \
                   Events are never changed or deleted: correct one by appending another. dry_run says what would \
-                  happen. At most 100,000 events, 64 MiB (over MCP: a line of 40 MiB).",
+                  happen. On a fork from_sql makes them: SELECT entity_id, event_type, payload (named_struct) … At most \
+                  100,000 events, 64 MiB.",
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: false },
     arguments: &[ARGUMENTS, BUDGET],
     fields: &[
         Field::new("dry_run", "boolean"),
         Field::new("duplicate", "boolean"),
         Field::new("already_stored", "array"),
+        Field::new("appended", "integer"),
         Field::new("positions", "array"),
         Field::new("versions", "array"),
         Field::new("event_ids", "array"),
@@ -69,21 +73,35 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     // Who may not write learns that first, whatever else is wrong.
     call.engine.check_writes(call.caller)?;
     call.check_is_head()?;
+    let mut expected = expected(call.arguments.map("expected_versions"))?;
+    let events = match call.arguments.text("from_sql") {
+        None => drafts(call.arguments.items("events"), call.now)?,
+        Some(_) if call.arguments.has("events") => {
+            let message = "append: both events and from_sql are given; leave one out";
+            return Err(Error::invalid("bad_argument", message).with("argument", "from_sql"));
+        }
+        Some(sql) => {
+            let (events, more) = events_of(call, sql)?;
+            expected.extend(more);
+            events
+        }
+    };
+    let is_made = call.arguments.has("from_sql");
     let append = Append {
-        events: drafts(call.arguments.items("events"), call.now)?,
-        expected: expected(call.arguments.map("expected_versions"))?,
+        events,
+        expected,
         conditions: condition(call)?.into_iter().collect(),
         idempotency_key: call.arguments.text("idempotency_key").map(IdempotencyKey::new).transpose()?,
         dry_run: call.arguments.flag("dry_run"),
     };
     let dry_run = append.dry_run;
     match call.engine.append(append, call.caller) {
-        Ok(appended) => Ok(reply(&appended, dry_run)),
+        Ok(appended) => Ok(reply(&appended, dry_run, is_made)),
         Err(error) => Err(with_way_out(error, &call.engine.store().snapshot())),
     }
 }
 
-fn reply(appended: &Appended, dry_run: bool) -> Reply {
+fn reply(appended: &Appended, dry_run: bool, is_made: bool) -> Reply {
     let mut reply = Reply { head_position: Some(appended.head), ..Reply::default() };
     if dry_run {
         reply.field("dry_run", true);
@@ -97,6 +115,13 @@ fn reply(appended: &Appended, dry_run: bool) -> Reply {
         reply.field("already_stored", known);
     }
     let events = &appended.events;
+    if is_made && events.len() > IDS_MAX {
+        // Of thousands of events only the first and the last positions are worth reading.
+        let ends = [events.first(), events.last()].into_iter().flatten();
+        reply.field("appended", events.len());
+        reply.field("positions", ends.map(|one| one.position.get()).collect::<Vec<_>>());
+        return reply;
+    }
     reply.field("positions", events.iter().map(|one| one.position.get()).collect::<Vec<_>>());
     reply.field("versions", events.iter().map(|one| one.version.get()).collect::<Vec<_>>());
     if events.len() <= IDS_MAX && !dry_run {
@@ -134,7 +159,7 @@ fn drafts(items: &[Value], now: Timestamp) -> Result<Vec<EventDraft>> {
     }
 }
 
-fn draft(item: &Object, now: Timestamp) -> Result<EventDraft> {
+pub(super) fn draft(item: &Object, now: Timestamp) -> Result<EventDraft> {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let object = |name: &str| item.get(name).filter(|value| value.is_object()).map(Value::to_string);
     let payload = object("payload").unwrap_or_else(|| "{}".to_owned());
@@ -184,20 +209,27 @@ fn expected(map: Option<&Object>) -> Result<Vec<(EntityId, Expected)>> {
     let mut all = Vec::new();
     for (name, number) in map.into_iter().flatten() {
         let entity = EntityId::new(name.as_str()).map_err(|error| error.context("expected_versions"))?;
-        let number = number.as_i64().unwrap_or(i64::MIN);
-        let expected = match u64::try_from(number) {
-            Ok(0) => Expected::New,
-            Ok(version) => Expected::Exactly(Version::new(version)),
-            Err(_) if number == -1 => Expected::Exists,
-            Err(_) => {
-                let message =
-                    format!("expected_versions: {number} is no expectation; 0 new, n exactly n, -1 exists");
-                return Err(Error::invalid("bad_argument", message).with("argument", "expected_versions"));
-            }
-        };
+        let expected = expectation(number.as_i64().unwrap_or(i64::MIN))?;
         all.push((entity, expected));
     }
     Ok(all)
+}
+
+/// What a number says that a version must be.
+///
+/// # Errors
+/// `Invalid` (`bad_argument`).
+pub(super) fn expectation(number: i64) -> Result<Expected> {
+    match u64::try_from(number) {
+        Ok(0) => Ok(Expected::New),
+        Ok(version) => Ok(Expected::Exactly(Version::new(version))),
+        Err(_) if number == -1 => Ok(Expected::Exists),
+        Err(_) => {
+            let message =
+                format!("expected_versions: {number} is no expectation; 0 new, n exactly n, -1 exists");
+            Err(Error::invalid("bad_argument", message).with("argument", "expected_versions"))
+        }
+    }
 }
 
 fn condition(call: &Call<'_>) -> Result<Option<AppendCondition>> {

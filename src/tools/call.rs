@@ -118,18 +118,6 @@ fn at_home(error: Error, engine: &Engine) -> Error {
     error.with("example", example)
 }
 
-/// The branch of that name, and the position behind its `@`.
-pub(super) fn at_branch(engine: &Engine, asked: &str) -> Result<(Engine, Option<Position>)> {
-    let (name, point) = asked.split_once('@').map_or((asked, None), |(name, point)| (name, Some(point)));
-    let branch = engine.branch(name)?;
-    let point = point.map(|point| match point.parse() {
-        Ok(position) => Ok(Position::new(position)),
-        Err(_) => branch.store().tagged(point),
-    });
-    let point = point.transpose()?;
-    Ok((branch, point))
-}
-
 /// The error of a branch that is not there, with some that are: those most like what was asked for first.
 pub(super) fn among_branches(error: Error, engine: &Engine, given: &Object) -> Error {
     let Some(asked) = BRANCH_NAMES.iter().find_map(|name| given.get(*name)?.as_str()) else { return error };
@@ -273,7 +261,7 @@ impl<'a> Call<'a> {
     fn find_branch(&mut self) -> Result<()> {
         let asked = self.arguments.text("branch").or(self.arguments.text("from_branch"));
         let Some(asked) = asked.filter(|name| *name != MAIN) else { return Ok(()) };
-        let (branch, point) = at_branch(&self.engine, asked)?;
+        let (branch, point) = self.engine.branch_at(asked)?;
         self.branch_point = point;
         self.engine = Cow::Owned(branch);
         Ok(())

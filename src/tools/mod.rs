@@ -15,6 +15,7 @@ mod budget;
 mod call;
 mod cursor;
 mod damage;
+mod events_from_sql;
 mod fields;
 mod forks;
 mod get_query_advice;
@@ -26,6 +27,7 @@ mod fixture;
 mod query_events;
 mod quick_stats;
 mod reading;
+mod run_sql;
 mod sample_events;
 mod searching;
 mod semantic_search_events;
@@ -132,6 +134,7 @@ pub static TOOLS: &[Tool] = &[
     hybrid_search::TOOL,
     semantic_search_events::TOOL,
     get_entity_state::TOOL,
+    run_sql::TOOL,
     append_events::TOOL,
     forks::CREATE_SANDBOX_FORK,
     forks::LIST_FORKS,

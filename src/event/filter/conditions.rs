@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ast::{Check, Literal, Node, Operator};
 use super::eval::Subject;
-use super::extract::Plan;
+use super::extract::Extraction;
 use super::mistake::Mistake;
 use super::parser::{Moment, parse};
 use super::path::{Column, Path, Root, Step};
@@ -29,8 +29,8 @@ struct Compiled {
 /// Where to look in the two documents.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    pub(super) payload: Plan,
-    pub(super) metadata: Plan,
+    pub(super) payload: Extraction,
+    pub(super) metadata: Extraction,
 }
 
 /// What conditions say that an index can use: it must hold for every match, and more may have to.

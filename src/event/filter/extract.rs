@@ -9,7 +9,7 @@ use super::path::Step;
 
 /// The places to look at, as a tree; each has the number of the slot into which its text goes.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(crate) struct Extraction {
     nodes: Vec<Node>,
     slots: usize,
 }
@@ -22,15 +22,15 @@ struct Node {
 
 const TOP: usize = 0;
 
-impl Default for Plan {
+impl Default for Extraction {
     fn default() -> Self {
         Self { nodes: vec![Node::default()], slots: 0 }
     }
 }
 
-impl Plan {
+impl Extraction {
     /// Adds a place (keys and indexes only) and gives its slot.
-    pub(super) fn add(&mut self, steps: &[Step]) -> usize {
+    pub(crate) fn add(&mut self, steps: &[Step]) -> usize {
         let mut at = TOP;
         for step in steps {
             let known = self.node(at).and_then(|node| node.child(step));
@@ -51,7 +51,7 @@ impl Plan {
     }
 
     /// The text of each slot's value; of a key that stands twice, the last counts, as everywhere in JSON.
-    pub(super) fn extract<'d>(&self, document: &'d str) -> Vec<Option<&'d str>> {
+    pub(crate) fn extract<'d>(&self, document: &'d str) -> Vec<Option<&'d str>> {
         let mut found = vec![None; self.slots];
         self.read(TOP, document, &mut found);
         found
@@ -86,7 +86,7 @@ impl Node {
 
 /// Reads one value: keeps its text if it has a slot, looks inside it if it has children.
 struct Seek<'p, 'f, 'd> {
-    plan: &'p Plan,
+    plan: &'p Extraction,
     at: usize,
     found: &'f mut [Option<&'d str>],
 }
@@ -209,7 +209,7 @@ mod tests {
 
     #[track_caller]
     fn check(document: &str, paths: &[&[Step]], expected: &[Option<&str>]) {
-        let mut plan = Plan::default();
+        let mut plan = Extraction::default();
         for (slot, path) in paths.iter().enumerate() {
             assert_eq!(plan.add(path), slot);
         }

@@ -39,5 +39,6 @@ mod tests;
 
 pub use conditions::Conditions;
 pub use criteria::Filter;
+pub(crate) use extract::Extraction;
 pub use name_pattern::NamePattern;
 pub(crate) use path::{Column, Path, Root, Step};

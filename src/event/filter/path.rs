@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::extract::Plan;
+use super::extract::Extraction;
 use super::lexer::is_word_char;
 use super::mistake::{Fix, Mistake};
 use crate::error::Result;
@@ -153,7 +153,7 @@ impl Path {
         };
         let direct = steps.iter().position(|step| *step == Step::Any).unwrap_or(steps.len());
         let (direct, tail) = steps.split_at_checked(direct)?;
-        let mut plan = Plan::default();
+        let mut plan = Extraction::default();
         plan.add(direct);
         let found = plan.extract(document.as_str()).into_iter().next()??;
         let value: Value = serde_json::from_str(found).ok()?;

@@ -142,7 +142,10 @@ impl LogFile {
     }
 
     /// The record at `offset`, proved to be the one of `position`, and when its frame was committed.
-    fn record_of(&self, position: Position, offset: u32) -> Result<(Record<'_>, Timestamp)> {
+    ///
+    /// # Errors
+    /// As [`event`](Self::event).
+    pub(crate) fn record_of(&self, position: Position, offset: u32) -> Result<(Record<'_>, Timestamp)> {
         match self.record(offset) {
             Some((record, frame, _))
                 if frame.first_position.get() + u64::from(record.index()) == position.get() =>

@@ -10,6 +10,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "candidates are counted in hundreds")]
 
 mod candidates;
+mod columns;
 mod page;
 mod reader;
 mod walk;
@@ -18,6 +19,8 @@ mod cost;
 #[cfg(test)]
 mod model;
 
+pub(crate) use columns::ColumnSink;
+pub(super) use columns::{columns, reach};
 pub(super) use page::{Reading, page};
 pub(super) use reader::Reader;
 

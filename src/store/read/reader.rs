@@ -4,8 +4,9 @@
 
 use crate::error::Result;
 use crate::event::{Event, Filter, NamePattern, Position, Timestamp};
-use crate::store::log::{LogFile, Record};
-use crate::store::segment::{Cursor, PagesRead, Segment};
+use super::ColumnSink;
+use crate::store::log::{LogFile, Record, generated_id};
+use crate::store::segment::{Column, Cursor, PagesRead, Segment};
 use crate::store::view::{Range, Rows};
 
 /// Reads rows of one stretch; neighbouring rows of a segment cost little.
@@ -59,6 +60,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Gives the wanted columns of some of `rows`, of which the first is the `at`-th of the chunk, and how many they were.
+    ///
+    /// # Errors
+    /// `Corrupt` when their bytes are not what was written; then nothing was given.
+    pub(super) fn give(
+        &mut self,
+        at: usize,
+        rows: &[u32],
+        wanted: &[Column],
+        sink: &mut impl ColumnSink,
+    ) -> Result<usize> {
+        let Some(&row) = rows.first() else { return Ok(0) };
+        match self {
+            Self::Log { range, log, offsets } => {
+                let offset = offsets.get(at).copied().unwrap_or_default();
+                let position = range.index.position_of(row);
+                let given = give_record(log, position, offset, wanted, sink);
+                given.or_else(|error| range.blame(error))?;
+                Ok(1)
+            }
+            Self::Segment { range, segment, cursor } => {
+                let rows: Vec<u32> = rows.iter().map(|row| range.segment_row(segment, *row)).collect();
+                cursor.give(&rows, wanted, sink)
+            }
+            Self::Lost { range, file } => Err(range.missing(file, row)),
+        }
+    }
+
     /// When the event of a row happened.
     ///
     /// # Errors
@@ -106,6 +135,46 @@ impl<'a> Reader<'a> {
             Self::Log { .. } | Self::Lost { .. } => PagesRead::default(),
         }
     }
+}
+
+/// Gives the wanted columns of a record.
+fn give_record(
+    log: &LogFile,
+    position: Position,
+    offset: u32,
+    wanted: &[Column],
+    sink: &mut impl ColumnSink,
+) -> Result<()> {
+    let (record, recorded_at) = log.record_of(position, offset)?;
+    let damaged = || log.damaged(position, offset);
+    let proved = |bytes| str_of(bytes).ok_or_else(damaged);
+    // All of it is looked at before any of it is given.
+    let (entity_id, event_type) = (proved(record.entity_id_bytes())?, proved(record.event_type_bytes())?);
+    let payload = if wanted.contains(&Column::Payload) { proved(record.payload())? } else { "" };
+    let has_metadata = record.has_metadata() && wanted.contains(&Column::Metadata);
+    let metadata = if has_metadata { Some(proved(record.metadata())?) } else { None };
+    for &column in wanted {
+        match column {
+            Column::Position => sink.number(column, position.get().cast_signed()),
+            Column::Version => sink.number(column, record.version().get().cast_signed()),
+            Column::Timestamp => sink.number(column, record.timestamp().as_micros()),
+            Column::RecordedAt => sink.number(column, recorded_at.as_micros()),
+            Column::EntityId => sink.text(column, Some(entity_id)),
+            Column::EventType => sink.text(column, Some(event_type)),
+            Column::Payload => sink.text(column, Some(payload)),
+            Column::Metadata => sink.text(column, metadata),
+            Column::TenantId => sink.text(column, None),
+            Column::EventId => {
+                let made = || generated_id(recorded_at, position, log.header().id_key);
+                sink.text(column, Some(&record.given_id().unwrap_or_else(made).to_string()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn str_of(bytes: Option<&[u8]>) -> Option<&str> {
+    std::str::from_utf8(bytes?).ok()
 }
 
 fn may_match(filter: &Filter, record: &Record) -> bool {

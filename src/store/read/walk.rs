@@ -5,12 +5,12 @@ use std::vec::IntoIter;
 use super::candidates::Candidates;
 use super::page::Reading;
 use super::reader::Reader;
-use super::{Order, Scan, ScanPlan, Work};
+use super::{ColumnSink, Order, Scan, ScanPlan, Work};
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Filter, NamePattern, Position, Version};
 use crate::store::index::{EntityKey, Postings, Span};
 use crate::store::options::Mode;
-use crate::store::segment::Segment;
+use crate::store::segment::{Column, Segment};
 use crate::store::snapshot::Snapshot;
 use crate::store::view::Range;
 
@@ -226,6 +226,16 @@ impl<'a> Walk<'a> {
         match (&mut self.current, self.rows.get(at)) {
             (Some(current), Some(&row)) => current.reader.read(at, row, self.filter, to),
             _ => Ok(false),
+        }
+    }
+
+    /// Gives the wanted columns of some candidates from the `at`-th on, and how many they were.
+    pub(super) fn give(&mut self, at: usize, wanted: &[Column], sink: &mut impl ColumnSink) -> Result<usize> {
+        match &mut self.current {
+            Some(current) => {
+                current.reader.give(at, self.rows.get(at..).unwrap_or_default(), wanted, sink)
+            }
+            None => Ok(0),
         }
     }
 

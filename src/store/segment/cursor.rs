@@ -234,8 +234,20 @@ impl<'a> Cursor<'a> {
         page.shared_text(at).map(Some).ok_or_else(|| self.unreadable(column, row))
     }
 
+    /// The segment that is read.
+    pub(super) fn segment(&self) -> &'a Segment {
+        self.segment
+    }
+
+    /// The row behind the last of the page that holds a row of a column.
+    pub(super) fn page_end(&mut self, column: Column, row: u32) -> Result<u32> {
+        self.page(column, row)?;
+        let current = self.current.get(column.index()).and_then(Option::as_ref);
+        Ok(current.map_or(row, |current| current.end_row))
+    }
+
     /// The page that holds a row of a column, and the row's place in it.
-    fn page(&mut self, column: Column, row: u32) -> Result<(&Page, usize)> {
+    pub(super) fn page(&mut self, column: Column, row: u32) -> Result<(&Page, usize)> {
         let is_current = |current: &Option<Current>| {
             current.as_ref().is_some_and(|current| (current.first_row..current.end_row).contains(&row))
         };
@@ -271,7 +283,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The error for a value that its page does not hold, although the page is what was written.
-    fn unreadable(&self, column: Column, row: u32) -> Error {
+    pub(super) fn unreadable(&self, column: Column, row: u32) -> Error {
         let position = self.segment.position_of(row);
         match self.segment.find(column, row) {
             Ok(found) => self.segment.damaged(found.offset, (position, position)),

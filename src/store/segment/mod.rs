@@ -15,6 +15,7 @@
 mod cache;
 mod calls;
 mod column;
+mod columns;
 mod compare;
 mod cursor;
 mod encoding;
@@ -35,6 +36,7 @@ mod verify;
 mod write;
 
 pub(crate) use cache::PageCache;
+pub(crate) use column::Column;
 pub(crate) use cursor::{Cursor, PagesRead};
 pub(crate) use lost_names::found_segments;
 pub(crate) use merge::{Empties, SegmentsSource};

@@ -16,7 +16,8 @@ pub use stats::{SegmentStats, StoreStats, TypeCount};
 use super::index::{EntityKey, HeadCache, Postings};
 use super::log::generated_id;
 use super::options::Mode;
-use super::read::{Page, Reading, Scan, ScanLimits, page};
+use super::read::{ColumnSink, Page, Reading, Scan, ScanLimits, columns, page, reach};
+use super::segment::Column;
 use super::view::{CallFrame, Range, View};
 use crate::clock::Clock;
 use crate::error::Result;
@@ -143,6 +144,28 @@ impl Snapshot {
     /// The same for a reader that goes through everything once: it leaves the decoded pages of others alone.
     pub(crate) fn replay(&self, scan: &Scan, limits: &ScanLimits) -> Result<Page> {
         page(self, scan, limits, Reading::Once)
+    }
+
+    /// The wanted columns of what may match, oldest first; see [`columns`](super::read::columns).
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written and the mode is [`Mode::Write`].
+    pub(crate) fn columns(
+        &self,
+        scan: &Scan,
+        limits: &ScanLimits,
+        wanted: &[Column],
+        sink: &mut impl ColumnSink,
+    ) -> Result<Page> {
+        columns(self, scan, limits, wanted, sink)
+    }
+
+    /// How many candidates a scan has, and where, without reading one; see [`reach`](super::read::reach).
+    ///
+    /// # Errors
+    /// `Corrupt` when an index is not what was written and the mode is [`Mode::Write`].
+    pub(crate) fn reach(&self, scan: &Scan) -> Result<Page> {
+        reach(self, scan)
     }
 
     /// How many events match, when the indexes alone can tell: for no condition, one entity, or one event type.

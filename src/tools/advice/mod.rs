@@ -15,6 +15,7 @@ mod pitfalls;
 mod plans;
 mod question;
 mod said;
+mod statements;
 
 pub(crate) use facts::Facts;
 pub(crate) use plans::PlanStep;

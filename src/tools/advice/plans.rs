@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::question::UseCase;
+use super::statements::{by_category, durations, per_week};
 use crate::engine::{FieldProfile, Role, TypeProfile, exactly};
 use crate::event::{Timestamp, quote};
 use crate::tools::{Object, TOOLS};
@@ -155,6 +156,8 @@ fn user_analytics(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
     });
     vec![
         Some(PlanStep::new("quick_stats", window(json!({})), "what happens lately, by type")),
+        by_category(facts),
+        Some(per_week()),
         count(facts.first_type(), "where paths begin: matched is how many"),
         count(facts.last_type(), "where paths end: the share of those that began"),
         segment,
@@ -247,6 +250,7 @@ fn performance(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
         PlanStep::new("query_events", arguments, "the busiest entity that a sample met").rows(events)
     });
     vec![
+        Some(durations()),
         peak,
         slow,
         largest,
@@ -274,6 +278,7 @@ fn explore(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
             )
             .rows(types.clamp(10, 50)),
         ),
+        Some(per_week()),
         history(facts, "one entity from its beginning"),
         state(facts, json!({}), "what its events add up to"),
     ]

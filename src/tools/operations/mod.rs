@@ -37,6 +37,7 @@ mod known_keys;
 mod prompt;
 mod retention;
 mod snapshot;
+mod sql;
 mod verify;
 
 pub(super) use index::told_of;
@@ -44,7 +45,7 @@ pub(super) use index::told_of;
 use serde_json::Value;
 
 use super::Object;
-use super::call::{among_branches, at_branch};
+use super::call::among_branches;
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
@@ -62,6 +63,7 @@ pub static OPERATIONS: &[Operation] = &[
     append_batch::OPERATION,
     known_keys::OPERATION,
     export_page::OPERATION,
+    sql::OPERATION,
     verify::OPERATION,
     backup::OPERATION,
     compact::OPERATION,
@@ -89,10 +91,10 @@ pub fn operate(engine: &Engine, name: &str, arguments: &Object, caller: &Caller)
     let Some(asked) = arguments.get("branch").and_then(Value::as_str).filter(|_| takes_branch(name)) else {
         return (operation.run)(engine, arguments, caller);
     };
-    let found = at_branch(engine, asked).map_err(|error| among_branches(error, engine, arguments));
+    let found = engine.branch_at(asked).map_err(|error| among_branches(error, engine, arguments));
     let (branch, point) = found?;
     let Some(point) = point else { return (operation.run)(&branch, arguments, caller) };
-    if name != export_page::OPERATION.name {
+    if ![export_page::OPERATION.name, sql::OPERATION.name].contains(&name) {
         let message = format!("{name} on branch {}: only its end can be; leave @ out", quote(asked));
         return Err(Error::invalid("bad_argument", message).with("argument", "branch"));
     }
@@ -108,6 +110,7 @@ fn takes_branch(name: &str) -> bool {
         append_batch::OPERATION.name,
         known_keys::OPERATION.name,
         export_page::OPERATION.name,
+        sql::OPERATION.name,
         verify::OPERATION.name,
     ]
     .contains(&name)
