@@ -8,7 +8,9 @@ use datafusion::arrow::array::{Int64Array, RecordBatch, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{CatalogProvider, MemTable, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::TableType;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{LogicalPlanBuilder, TableType, col, lit};
 use parking_lot::Mutex;
 
 use super::entities::EntitiesTable;
@@ -67,8 +69,16 @@ impl Tables {
         Ok(view)
     }
 
-    /// How many events each type has: of all events up to the position that is read, whatever their time.
-    fn event_types(&self) -> Result<MemTable> {
+    /// How many events each type has.
+    fn event_types(&self) -> Result<Arc<dyn TableProvider>> {
+        if self.ground.as_of.is_some() {
+            // The indexes count by position, not by time.
+            let events = provider_as_source(Arc::new(self.events()));
+            let plan = LogicalPlanBuilder::scan("events", events, None)?
+                .aggregate([col("event_type")], [count(lit(1_i64)).alias("events")])?
+                .build()?;
+            return Ok(Arc::new(ViewTable::new(plan, None)));
+        }
         let schema = Arc::new(Schema::new(vec![
             Field::new("event_type", DataType::Utf8View, false),
             Field::new("events", DataType::Int64, false),
@@ -77,7 +87,12 @@ impl Tables {
         let counts = self.types.iter().map(|(_, count)| i64::try_from(*count).unwrap_or(i64::MAX));
         let counts = Int64Array::from_iter_values(counts);
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(names), Arc::new(counts)])?;
-        MemTable::try_new(schema, vec![vec![batch]])
+        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+    }
+
+    fn events(&self) -> EventsTable {
+        let Ground { snapshot, as_of, notes, .. } = &self.ground;
+        EventsTable::all(snapshot.clone(), *as_of, Arc::clone(notes))
     }
 }
 
@@ -88,11 +103,10 @@ impl SchemaProvider for Tables {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let Ground { snapshot, as_of, notes, .. } = &self.ground;
         let table: Arc<dyn TableProvider> = match name {
-            "events" => Arc::new(EventsTable::all(snapshot.clone(), *as_of, Arc::clone(notes))),
+            "events" => Arc::new(self.events()),
             "entities" => Arc::new(EntitiesTable::new(self.ground.clone())),
-            "event_types" => Arc::new(self.event_types()?),
+            "event_types" => self.event_types()?,
             name if self.is_view(name) => self.view(name).map_err(stored)?,
             _ => return Ok(None),
         };

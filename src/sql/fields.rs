@@ -108,6 +108,7 @@ impl Inferred {
     }
 
     fn note(&mut self, path: &[String], kind: Option<FieldKind>) {
+        let is_full = self.found.len() >= FIELDS_MAX;
         match self.found.iter_mut().find(|(known, _)| known == path) {
             Some((_, known)) => {
                 *known = match (*known, kind) {
@@ -115,7 +116,7 @@ impl Inferred {
                     (known, kind) => known.or(kind),
                 }
             }
-            None if self.found.len() < FIELDS_MAX => self.found.push((path.to_vec(), kind)),
+            None if !is_full => self.found.push((path.to_vec(), kind)),
             None => {}
         }
     }

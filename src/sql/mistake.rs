@@ -3,7 +3,6 @@
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
-use datafusion::sql::sqlparser::parser::ParserError;
 use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
@@ -54,10 +53,6 @@ pub(super) fn told(error: &DataFusionError, sql: &str, known: &Known) -> Error {
 /// A statement that cannot be read.
 pub(super) fn syntax(error: &DataFusionError, sql: &str) -> Error {
     match error.find_root() {
-        DataFusionError::SQL(ParserError::RecursionLimitExceeded, _) => {
-            let message = "read the statement: it nests too deep; use WITH to name its parts";
-            Error::invalid("sql_too_deep", message)
-        }
         DataFusionError::SQL(mistake, _) => syntax_mistake(&mistake.to_string(), sql),
         other => syntax_mistake(&other.message(), sql),
     }

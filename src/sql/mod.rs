@@ -45,5 +45,5 @@ mod statement;
 mod tests;
 mod value;
 
-pub(crate) use run::{Explained, Outcome, RunLimits, run};
+pub(crate) use run::{Outcome, RunLimits, run};
 pub(crate) use value::{type_name, value};

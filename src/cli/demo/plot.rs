@@ -27,6 +27,8 @@ pub(super) struct Plot {
     wonder: &'static str,
     /// How it asks for that.
     sought: Value,
+    /// What it counts in SQL, and what it makes of that.
+    counted: (&'static str, &'static str, &'static str),
     /// The entity that it follows; `None` takes the most frequent one of the answer.
     entity: Option<String>,
     /// Why that one.
@@ -66,6 +68,12 @@ impl Plot {
             wonder: "Has data ever been lost or damaged here? No commit need have used these words.",
             sought: json!({"semantic_query": "a mistake that lost or damaged data", "event_type": "commit.created",
                 "limit": 5, "wait_for_position": -1}),
+            counted: (
+                "Which folders changed most, and by whom most often?",
+                "SELECT split_part(entity_id, '/', 1) AS folder, count(*) AS changes, sum(insertions) AS added, \
+                 count(DISTINCT payload.author) AS people FROM file.modified GROUP BY folder ORDER BY changes DESC LIMIT 5",
+                "Each event type is a table; what its payloads hold are columns.",
+            ),
             entity: None,
             because: "It is the file that comes up most.",
             fields: json!(["payload.insertions", "payload.deletions", "payload.author"]),
@@ -108,6 +116,14 @@ impl Plot {
             finding: "All on one afternoon, all at the gateway eu-2; the cursor goes on where the page ended.",
             wonder: "Who wanted their money back? No event need have used these words.",
             sought: json!({"semantic_query": "the customer wants the money back", "limit": 5, "wait_for_position": -1}),
+            counted: (
+                "How long do payments take that go through, and how many do, by gateway?",
+                "SELECT p.payload.gateway AS gateway, count(*) AS captured, round(median(extract(epoch FROM c.timestamp) - \
+                 extract(epoch FROM p.timestamp)), 1) AS median_s FROM events p JOIN events c ON c.entity_id = p.entity_id \
+                 AND c.event_type = 'payment.captured' WHERE p.version = 1 AND p.entity_id LIKE 'payment-%' \
+                 GROUP BY gateway ORDER BY captured DESC LIMIT 5",
+                "One statement joins each payment's beginning with its end.",
+            ),
             entity: Some(waiting(events, host, caller)),
             because: "One of those payments: it timed out, was tried again, and then the first try went through too.",
             fields: json!(["payload.attempt", "payload.reason"]),
@@ -173,6 +189,7 @@ pub(super) fn play(
     act.look_around()?;
     let found = act.ask(plot)?;
     act.search(plot)?;
+    act.count(plot)?;
     let entity = match &plot.entity {
         Some(entity) => entity.clone(),
         None => most_frequent(&found).ok_or_else(nothing_found)?,
@@ -180,7 +197,7 @@ pub(super) fn play(
     let version = act.follow(&entity, plot)?;
     act.collide(&entity, version, plot, dir, caller)?;
     act.try_out(&entity, plot)?;
-    act.stage.scene("9 · It asks for advice")?;
+    act.stage.scene("10 · It asks for advice")?;
     act.call("get_query_advice", &json!({"use_case": plot.use_case, "context": plot.context}))?;
     Ok(())
 }
@@ -246,9 +263,19 @@ impl Act<'_, '_, '_> {
         Ok(())
     }
 
+    /// Counts over all events.
+    fn count(&mut self, plot: &Plot) -> Ended<()> {
+        let (question, sql, remark) = plot.counted;
+        self.stage.scene("6 · It asks in SQL")?;
+        self.stage.say(question)?;
+        self.call("run_sql", &json!({"sql": sql}))?;
+        self.stage.say(remark)?;
+        Ok(())
+    }
+
     /// Reads an entity's history, its state now and as it was; gives its version.
     fn follow(&mut self, entity: &str, plot: &Plot) -> Ended<u64> {
-        self.stage.scene(&format!("6 · It follows {entity} through time"))?;
+        self.stage.scene(&format!("7 · It follows {entity} through time"))?;
         self.stage.say(plot.because)?;
         let question = json!({"entity_id": entity, "order": "asc", "fields": plot.fields, "limit": 20});
         let history = self.call("query_events", &question)?;
@@ -264,7 +291,7 @@ impl Act<'_, '_, '_> {
 
     /// Writes with an expected version that a colleague has made stale, and recovers from what the answer says.
     fn collide(&mut self, entity: &str, version: u64, plot: &Plot, dir: &Path, caller: &Caller) -> Ended<()> {
-        self.stage.scene("7 · It writes, and meets a conflict")?;
+        self.stage.scene("8 · It writes, and meets a conflict")?;
         self.stage.say(plot.between.why)?;
         let colleague = open(dir, Options::default(), self.stage.terminal())?;
         let answer = colleague.call("append_events", &object(append(entity, &plot.between, None)), caller);
@@ -289,7 +316,7 @@ impl Act<'_, '_, '_> {
 
     /// Changes something where main does not notice, looks at the difference, and makes it real.
     fn try_out(&mut self, entity: &str, plot: &Plot) -> Ended<()> {
-        self.stage.scene("8 · It tries something on a fork")?;
+        self.stage.scene("9 · It tries something on a fork")?;
         self.stage.say(plot.tried.why)?;
         let made = self.call("create_sandbox_fork", &json!({"purpose": format!("close {entity}")}))?;
         let fork = made.body.get("fork_id").cloned().ok_or_else(nothing_found)?;

@@ -67,7 +67,8 @@ impl Column {
         Self::Metadata,
     ];
 
-    pub(super) const fn name(self) -> &'static str {
+    /// Its name, in Parquet and in SQL.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Position => "position",
             Self::EventId => "event_id",
