@@ -117,11 +117,18 @@ fn guarded_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
-            let whole = BinaryExpr { left: left.clone(), op: Operator::StringConcat, right: right.clone() };
-            let data_type = Expr::BinaryExpr(whole).get_type(schema)?;
+            // Both are of one type by now. A chain of them becomes one call, not one inside the other.
+            let data_type = left.get_type(schema)?;
+            let args = match *left {
+                Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == CONCAT => {
+                    args.push(*right);
+                    args
+                }
+                left => vec![left, *right],
+            };
             let inner = Arc::new(ScalarUDF::new_from_impl(Concat::new(data_type)));
             let func = Arc::new(ScalarUDF::new_from_impl(Guarded { inner, growth: Growth::Sum }));
-            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: vec![*left, *right] })))
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
         }
         Expr::AggregateFunction(AggregateFunction { func, params }) => {
             if func.name() == "string_agg" {
@@ -307,7 +314,9 @@ fn number_at(value: &ColumnarValue, row: usize) -> Option<i128> {
     }
 }
 
-/// `left || right`, which is NULL where either is.
+const CONCAT: &str = "||";
+
+/// `a || b || …`, which is NULL where any of them is.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Concat {
     signature: Signature,
@@ -316,13 +325,13 @@ struct Concat {
 
 impl Concat {
     fn new(data_type: DataType) -> Self {
-        Self { signature: Signature::any(2, Volatility::Immutable), data_type }
+        Self { signature: Signature::variadic_any(Volatility::Immutable), data_type }
     }
 }
 
 impl ScalarUDFImpl for Concat {
     fn name(&self) -> &'static str {
-        "||"
+        CONCAT
     }
 
     fn signature(&self) -> &Signature {
@@ -335,13 +344,15 @@ impl ScalarUDFImpl for Concat {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let [left, right] = arrays.as_slice() else {
-            return datafusion::common::internal_err!("|| takes two texts");
-        };
-        let (left, right) = (cast(left, &DataType::Utf8View)?, cast(right, &DataType::Utf8View)?);
-        let mut joined = StringViewBuilder::with_capacity(left.len());
-        for (left, right) in left.as_string_view().iter().zip(right.as_string_view().iter()) {
-            joined.append_option(left.zip(right).map(|(left, right)| format!("{left}{right}")));
+        let texts = arrays.iter().map(|array| cast(array, &DataType::Utf8View)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let rows = texts.first().map_or(0, |text| text.len());
+        let mut joined = StringViewBuilder::with_capacity(rows);
+        let mut whole = String::new();
+        for row in 0..rows {
+            whole.clear();
+            let is_null = texts.iter().any(|text| text.is_null(row));
+            texts.iter().filter(|_| !is_null).for_each(|text| whole.push_str(text.as_string_view().value(row)));
+            joined.append_option((!is_null).then_some(whole.as_str()));
         }
         let joined: ArrayRef = Arc::new(joined.finish());
         let joined = cast(&joined, &self.data_type)?;

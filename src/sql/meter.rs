@@ -1,4 +1,6 @@
-//! A window over everything holds everything, outside of what DataFusion counts as memory: here it is counted.
+//! What must be added to a plan so that its limits hold? A window over everything holds everything, outside of what DataFusion
+//! counts as memory: here it is counted. A join makes millions of rows of one batch without a pause: here it makes one after
+//! each, so that it can be stopped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,24 +12,29 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::ChildrenPropertiesMode;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::windows::WindowAggExec;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::StreamExt;
 
-/// Puts a meter below every window that holds all its rows.
+/// Puts a meter below every window that holds all its rows, and pauses behind what makes many rows of few.
 ///
 /// # Errors
 /// Those of rebuilding a plan.
 pub(super) fn metered(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let metered = plan.transform_up(|plan| {
+        if plan.is::<CrossJoinExec>() || plan.is::<NestedLoopJoinExec>() || plan.is::<HashJoinExec>() || plan.is::<UnnestExec>() {
+            return Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _));
+        }
         let Some(window) = plan.downcast_ref::<WindowAggExec>() else { return Ok(Transformed::no(plan)) };
         let input: Arc<dyn ExecutionPlan> = Arc::new(Meter { input: Arc::clone(window.input()) });
-        let options = ReplaceChildrenOptions::new(
-            datafusion::physical_plan::execution_plan::ChildrenPropertiesMode::Recompute,
-        );
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
         Ok(Transformed::yes(Arc::clone(&plan).replace_children(vec![input], options)?))
     });
     Ok(metered?.data)

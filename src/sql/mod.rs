@@ -19,7 +19,7 @@
 //! Names are case-sensitive and need quotes only where they hold other than letters, digits, dots and `_`; a path is written
 //! `payload.items` or `payload->>'items'`. A text that stands beside a number is read as a number.
 //!
-//! Limits: 32 KiB of statement, 48 levels of nesting, 10 s, 256 MiB of memory for all statements together, and what one
+//! Limits: 32 KiB of statement, 48 levels of nesting, 100 operators in a row, 12 calls one inside the other, 50 set operations, 10 s, 256 MiB of memory for all statements together, and what one
 //! function makes: 1 MiB a value and 64 MiB a batch of rows. Nothing is spilled to disk.
 //!
 //! **Invariant:** a statement changes nothing and reaches no file and no network: only SELECT is planned, and no table,

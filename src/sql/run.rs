@@ -1,6 +1,7 @@
 //! Running a statement to its end, or to a limit.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -96,15 +97,22 @@ pub(crate) fn run(
         zone: view.zone,
         notes: Arc::new(Notes::default()),
     };
-    let runtime = runtime()?;
-    let task = runtime.spawn(answer(ground, sql.to_owned(), limits, explain));
-    let abort = task.abort_handle();
-    match runtime.block_on(async { tokio::time::timeout(limits.time_max, task).await }) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Error::internal("run the statement: it ended in a defect of the SQL engine; write it in another way")
-            .caused_by(panic)),
-        Err(_) => {
-            abort.abort();
+    // Not a timer of the runtime: where every thread of it is busy, none looks at the clock.
+    let (done, outcome) = mpsc::sync_channel(1);
+    let sql = sql.to_owned();
+    let task = runtime()?.spawn(async move {
+        let outcome = answer(ground, sql, limits, explain).await;
+        // Who asked may have gone.
+        let _ = done.send(outcome);
+    });
+    match outcome.recv_timeout(limits.time_max) {
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Disconnected) => {
+            let message = "run the statement: it met a defect of the SQL engine; write it in another way";
+            Err(Error::new(ErrorKind::Invalid, "sql_failed", message))
+        }
+        Err(RecvTimeoutError::Timeout) => {
+            task.abort();
             let message = format!(
                 "run the statement: it took longer than {} s; filter by event_type, entity_id, timestamp or position, or aggregate fewer rows",
                 limits.time_max.as_secs()

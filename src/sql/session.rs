@@ -102,7 +102,7 @@ impl Prepared {
     pub(super) async fn new(ground: Ground, sql: &str) -> Result<Self> {
         let mut statement = parse(sql)?;
         let tables = Arc::new(Tables::new(ground.clone())?);
-        let columns = dotted_columns(&statement, &tables)?;
+        let columns = columns_of(&statement, &tables)?;
         resolve(&mut statement, tables.as_ref(), &columns);
         let context = session(&ground, &tables, sql)?;
         let known = known(&context, &tables);
@@ -135,17 +135,16 @@ async fn plan(
     metered(state.create_physical_plan(&plan).await?)
 }
 
-/// The columns with dots in their names of the views that a statement names.
-fn dotted_columns(statement: &Statement, known: &Tables) -> Result<HashSet<String>> {
-    let mut dotted = HashSet::new();
+/// The columns of the views that a statement names.
+fn columns_of(statement: &Statement, known: &Tables) -> Result<HashSet<String>> {
+    let mut columns = HashSet::new();
     for name in tables(statement) {
         if known.is_view(&name) {
             let view = known.view(&name)?;
-            let names = view.columns().schema.fields().iter().map(|field| field.name());
-            dotted.extend(names.filter(|name| name.contains('.')).cloned());
+            columns.extend(view.columns().schema.fields().iter().map(|field| field.name().clone()));
         }
     }
-    Ok(dotted)
+    Ok(columns)
 }
 
 fn known(context: &SessionContext, tables: &Tables) -> Known {

@@ -8,10 +8,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Statement as Ast, Value, VisitMut, Visitor, VisitorMut,
-    Visit,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, Select, SelectItem, Statement as Ast, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::mistake::syntax;
 use crate::error::{Error, Result};
@@ -19,8 +21,14 @@ use crate::event::quote;
 
 /// The longest statement: 32 KiB.
 pub(super) const SQL_BYTES_MAX: usize = 32 << 10;
-/// How deep a statement nests.
+/// How deep a statement nests: 48 levels of parentheses, subqueries and calls.
 const DEPTH_MAX: usize = 48;
+/// How many operators follow each other without parentheses, each of which is one level for those who plan it: 100.
+const CHAIN_MAX: usize = 100;
+/// How many calls stand one inside the other: 12. The time to plan them doubles with each.
+const CALLS_MAX: usize = 12;
+/// How many SELECTs a statement joins by UNION, EXCEPT and INTERSECT: 50.
+const SET_OPERATIONS_MAX: usize = 50;
 /// The documents of an event, whose paths are written behind their names.
 const DOCUMENTS: [&str; 3] = ["payload", "metadata", "state"];
 
@@ -37,6 +45,7 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
         return Err(Error::invalid("sql_too_long", message));
     }
     let dialect = PostgreSqlDialect {};
+    check_set_operations(sql, &dialect)?;
     let parser = DFParserBuilder::new(sql).with_dialect(&dialect).with_recursion_limit(DEPTH_MAX).build();
     let parsed = parser.and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| syntax(&error, sql))?;
@@ -44,6 +53,7 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
     match (statements.pop_front(), found) {
         (Some(statement), 1) => {
             check_is_select(&statement)?;
+            check_depth(&statement)?;
             Ok(statement)
         }
         (_, 0) => Err(Error::invalid("sql_syntax", "read the statement: it is empty; send one SELECT")),
@@ -54,9 +64,74 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
     }
 }
 
+/// Counted before the statement is read: what is read of a chain of them nests as deep as the chain is long.
+fn check_set_operations(sql: &str, dialect: &PostgreSqlDialect) -> Result<()> {
+    // What cannot be divided into words is for the parser to refuse.
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    let is_operation = |token: &&Token| {
+        matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT))
+    };
+    let found = tokens.iter().filter(is_operation).count();
+    if found <= SET_OPERATIONS_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "read the statement: it joins SELECTs by {found} set operations and {SET_OPERATIONS_MAX} are taken; use VALUES, or one SELECT with IN"
+    );
+    Err(Error::invalid("sql_too_deep", message))
+}
+
+fn check_depth(statement: &Parsed) -> Result<()> {
+    #[derive(Default)]
+    struct Depth {
+        all: usize,
+        calls: usize,
+    }
+    impl Visitor for Depth {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            self.all += 1;
+            self.calls += usize::from(is_call(expr));
+            let is_deep = self.all > CHAIN_MAX || self.calls > CALLS_MAX;
+            if is_deep { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            self.all -= 1;
+            self.calls -= usize::from(is_call(expr));
+            ControlFlow::Continue(())
+        }
+    }
+    match select_of(statement).map(|ast| ast.visit(&mut Depth::default())) {
+        Some(ControlFlow::Break(())) => {
+            let message = format!(
+                "read the statement: more than {CHAIN_MAX} operators or {CALLS_MAX} calls stand one inside the other; use IN (…) instead of many ORs, and WITH to name parts"
+            );
+            Err(Error::invalid("sql_too_deep", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_call(expr: &Expr) -> bool {
+    !matches!(
+        expr,
+        Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::Nested(_)
+            | Expr::BinaryOp { .. }
+            | Expr::UnaryOp { .. }
+            | Expr::Cast { .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+    )
+}
+
 fn check_is_select(statement: &Parsed) -> Result<()> {
     match statement {
-        Parsed::Statement(ast) if matches!(**ast, Ast::Query(_)) => Ok(()),
+        Parsed::Statement(ast) if matches!(&**ast, Ast::Query(query) if query.locks.is_empty()) => Ok(()),
         Parsed::Explain(explain) => check_is_select(&explain.statement),
         other => {
             let text = other.to_string();
@@ -138,14 +213,115 @@ impl VisitorMut for Resolve<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(read) = arrows(expr) {
+            *expr = read;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && is_path(expr)
+            {
+                // The column keeps the name that it was written by.
+                let alias = Ident::with_quote('"', expr.to_string().replace(' ', ""));
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(parts) = expr
-            && let Some(resolved) = self.resolved(parts)
-        {
+        let resolved = match &*expr {
+            Expr::CompoundIdentifier(parts) => self.resolved(parts),
+            Expr::Function(function) => {
+                bare_word(function).filter(|word| self.columns.contains(&word.value)).map(Expr::Identifier)
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                parts_of(root, access_chain).and_then(|parts| self.resolved(&parts))
+            }
+            _ => None,
+        };
+        if let Some(resolved) = resolved {
             *expr = resolved;
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The functions that read JSON: a value as it is, and as text.
+const AS_JSON: &str = "json_get";
+const AS_TEXT: &str = "json_as_text";
+
+fn call(name: &str, arguments: impl Iterator<Item = Expr>) -> Expr {
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    Expr::Function(Function {
+        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.map(argument).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// `a -> 'b' ->> 'c'` as one call. As one operator inside the other, the time to plan it would double with each.
+fn arrows(expr: &Expr) -> Option<Expr> {
+    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Arrow | BinaryOperator::LongArrow), right } = expr else {
+        return None;
+    };
+    let (mut document, mut keys) = (left, vec![right.as_ref().clone()]);
+    while let Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } = document.as_ref() {
+        keys.push(right.as_ref().clone());
+        document = left;
+    }
+    let name = if *op == BinaryOperator::Arrow { AS_JSON } else { AS_TEXT };
+    Some(call(name, [document.as_ref().clone()].into_iter().chain(keys.into_iter().rev())))
+}
+
+/// Whether it is read from a document.
+fn is_path(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryOp { op: BinaryOperator::Arrow | BinaryOperator::LongArrow, .. } => true,
+        Expr::CompoundIdentifier(parts) => {
+            let behind = parts.len().saturating_sub(1);
+            parts.iter().take(behind.min(2)).any(|part| DOCUMENTS.contains(&part.value.as_str()))
+        }
+        _ => false,
+    }
+}
+
+/// The word that a function without parentheses is, such as `user`: in SQL it tells who asks, in a payload it is a field.
+fn bare_word(function: &Function) -> Option<Ident> {
+    match (&function.args, function.name.0.as_slice()) {
+        (FunctionArguments::None, [ObjectNamePart::Identifier(word)]) => {
+            Some(Ident { quote_style: Some('"'), ..word.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// The parts of a name that begins with such a word.
+fn parts_of(root: &Expr, chain: &[AccessExpr]) -> Option<Vec<Ident>> {
+    let first = match root {
+        Expr::Function(function) => bare_word(function),
+        // It was found to be a column by itself a moment ago.
+        Expr::Identifier(word) => Some(word.clone()),
+        _ => None,
+    };
+    let rest = chain.iter().map(|step| match step {
+        AccessExpr::Dot(Expr::Identifier(part)) => Some(part.clone()),
+        _ => None,
+    });
+    [first].into_iter().chain(rest).collect()
 }
 
 impl Resolve<'_> {
@@ -173,14 +349,8 @@ impl Resolve<'_> {
             [column] => Expr::Identifier(column.clone()),
             column => Expr::CompoundIdentifier(column.to_vec()),
         };
-        Some(path.iter().enumerate().fold(column, |value, (step, key)| {
-            let is_last = step + 1 == path.len();
-            Expr::BinaryOp {
-                left: Box::new(value),
-                op: if is_last { BinaryOperator::LongArrow } else { BinaryOperator::Arrow },
-                right: Box::new(Expr::Value(Value::SingleQuotedString(key.value.clone()).into())),
-            }
-        }))
+        let keys = path.iter().map(|key| Expr::Value(Value::SingleQuotedString(key.value.clone()).into()));
+        Some(call(AS_TEXT, [column].into_iter().chain(keys)))
     }
 }
 
@@ -199,7 +369,7 @@ mod tests {
     #[track_caller]
     fn check(sql: &str, expected: &str) {
         let mut statement = parse(sql).expect("a statement");
-        let columns = HashSet::from(["user.name".to_owned(), "payload.version".to_owned()]);
+        let columns = HashSet::from(["user".to_owned(), "user.name".to_owned(), "payload.version".to_owned()]);
         resolve(&mut statement, &Known(&["order.placed", "events"]), &columns);
         assert_eq!(statement.to_string(), expected, "{sql}");
     }
@@ -208,6 +378,7 @@ mod tests {
     fn names_with_dots_are_one_name() {
         check("SELECT * FROM order.placed", r#"SELECT * FROM "order.placed""#);
         check("SELECT user.name FROM x", r#"SELECT "user.name" FROM x"#);
+        check("SELECT user FROM x", r#"SELECT "user" FROM x"#);
         check("SELECT p.user.name FROM x AS p", r#"SELECT "p"."user.name" FROM x AS p"#);
         check(
             "SELECT order.placed.total FROM order.placed",
@@ -218,9 +389,17 @@ mod tests {
 
     #[test]
     fn what_stands_behind_a_document_is_a_path_in_it() {
-        check("SELECT payload.amount FROM events", "SELECT payload ->> 'amount' FROM events");
-        check("SELECT e.payload.a.b FROM events AS e", "SELECT e.payload -> 'a' ->> 'b' FROM events AS e");
-        check("SELECT payload.version FROM x", r#"SELECT "payload.version" FROM x"#);
+        check("SELECT 1 FROM t WHERE payload.amount > 1", "SELECT 1 FROM t WHERE json_as_text(payload, 'amount') > 1");
+        check(
+            "SELECT e.payload.a.b FROM events AS e",
+            r#"SELECT json_as_text(e.payload, 'a', 'b') AS "e.payload.a.b" FROM events AS e"#,
+        );
+        check(
+            "SELECT payload->'a'->0->>'b' AS b FROM x",
+            "SELECT json_as_text(payload, 'a', 0, 'b') AS b FROM x",
+        );
+        check("SELECT 1 FROM x GROUP BY payload->'a'", "SELECT 1 FROM x GROUP BY json_get(payload, 'a')");
+        check("SELECT max(payload.version) FROM x", r#"SELECT max("payload.version") FROM x"#);
     }
 
     #[test]
@@ -246,6 +425,8 @@ mod tests {
         refused("", "sql_syntax");
         refused("SELEC 1", "sql_syntax");
         refused(&format!("SELECT '{}'", "x".repeat(SQL_BYTES_MAX)), "sql_too_long");
+        refused(&format!("SELECT 1{}", " + 1".repeat(CHAIN_MAX)), "sql_too_deep");
+        refused(&format!("SELECT 1{}", " UNION SELECT 1".repeat(SET_OPERATIONS_MAX + 1)), "sql_too_deep");
         for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "EXPLAIN SELECT 1", "VALUES (1)", "(SELECT 1)"] {
             assert!(parse(sql).is_ok(), "{sql}");
         }
