@@ -1,0 +1,123 @@
+//! Which stored events fit? Goes through them, for as long as there is time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{Engine, View};
+use crate::error::Result;
+use crate::event::{Event, Filter, NamePattern, Position};
+use crate::schema::{Checker, Entry, Registry, Subject, Violation};
+use crate::store::{Order, Scan, ScanLimits};
+
+/// The longest that events are gone through: 2 s.
+const TIME_MAX: Duration = Duration::from_secs(2);
+/// The events read at a time.
+const STEP: usize = 1_000;
+
+/// What was found out.
+#[derive(Default)]
+pub(crate) struct Survey {
+    /// How many events were checked.
+    pub checked: u64,
+    /// How many of them do not fit.
+    pub failed: u64,
+    /// Those that no schema is registered for, or that retention has emptied.
+    pub passed_over: u64,
+    /// How far it went, when time ran out.
+    pub scanned_to: Option<Position>,
+    /// The first that do not fit.
+    pub failures: Vec<Failure>,
+}
+
+/// An event that does not fit.
+pub(crate) struct Failure {
+    pub event: Event,
+    /// The first thing that is wrong with it.
+    pub violation: Violation,
+}
+
+/// By what events are checked.
+pub(crate) enum Measure<'m> {
+    /// By the schema that is registered for their type.
+    Registered(&'m Registry),
+    /// By this one, whatever their type.
+    Draft(&'m Checker),
+}
+
+impl Engine {
+    /// Checks the stored events of a view, newest first, up to `failures_max` failures told and `events_max` looked at.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn survey(
+        &self,
+        view: &View,
+        measure: &Measure<'_>,
+        before: Option<Position>,
+        events_max: u64,
+        failures_max: usize,
+    ) -> Result<Survey> {
+        let started = self.clock().elapsed();
+        let mut survey = Survey::default();
+        let mut checkers: HashMap<String, Option<Arc<Checker>>> = HashMap::new();
+        let mut scan = Scan { filter: view.filter.clone(), order: Order::Descending, before, ..Scan::default() };
+        let mut looked = 0_u64;
+        loop {
+            let left = usize::try_from(events_max.saturating_sub(looked)).unwrap_or(STEP).min(STEP);
+            let limits = ScanLimits { events_max: left, time_max: TIME_MAX, ..ScanLimits::default() };
+            let page = if left == 0 { return Ok(survey) } else { view.snapshot.replay(&scan, &limits)? };
+            looked += page.events.len() as u64;
+            for event in page.events {
+                let checker = match measure {
+                    _ if event.emptied => None,
+                    Measure::Draft(checker) => Some(*checker),
+                    Measure::Registered(registry) => checkers
+                        .entry(event.event_type.as_str().to_owned())
+                        .or_insert_with(|| self.checker(registry.of_type(event.event_type.as_str())?.newest()?))
+                        .as_deref(),
+                };
+                survey.take(event, checker, failures_max);
+            }
+            match page.scanned_to {
+                Some(scanned_to) if !page.complete => scan.before = Some(scanned_to),
+                _ => return Ok(survey),
+            }
+            if self.clock().elapsed().saturating_sub(started) > TIME_MAX {
+                survey.scanned_to = page.scanned_to;
+                return Ok(survey);
+            }
+        }
+    }
+
+    /// The stored events that a subject's schema is for, as a view selects them: without those of a nearer subject.
+    pub(crate) fn is_for(registry: &Registry, subject: &Subject, event_type: &str) -> bool {
+        let nearer = |entry: &Entry| entry.subject.rank() > subject.rank();
+        subject.matches(event_type) && !registry.of_type(event_type).is_some_and(nearer)
+    }
+}
+
+impl Survey {
+    fn take(&mut self, event: Event, checker: Option<&Checker>, failures_max: usize) {
+        let Some(checker) = checker else {
+            self.passed_over += 1;
+            return;
+        };
+        self.checked += 1;
+        let payload = event.payload.as_str();
+        if checker.is_valid(payload) {
+            return;
+        }
+        self.failed += 1;
+        if self.failures.len() < failures_max {
+            let violation = checker.violations(payload).into_iter().next();
+            self.failures.extend(violation.map(|violation| Failure { event, violation }));
+        }
+    }
+}
+
+/// The filter that selects a subject's events.
+pub(crate) fn filter_of(subject: &Subject) -> Filter {
+    let pattern: NamePattern = subject.pattern().clone();
+    Filter { event_type: Some(pattern), ..Filter::default() }
+}
