@@ -11,9 +11,9 @@ use crate::event::{nearest, quote};
 use crate::tools::{TOOLS, Tool};
 
 /// Sets that are offered only when somebody names them or one of their tools: a list of tools costs every conversation.
-const ON_REQUEST: [&str; 1] = ["lab"];
+const ON_REQUEST: [&str; 2] = ["lab", "schema"];
 
-/// What a server offers and allows; the default offers every tool but those of the set `lab`, and allows every write.
+/// What a server offers and allows; the default offers every tool but those of the sets `lab` and `schema`, and allows every write.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// What its clients may change.

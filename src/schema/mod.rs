@@ -16,6 +16,8 @@
 
 pub mod check;
 pub mod evolve;
+#[cfg(test)]
+mod fixture;
 mod infer;
 mod registry;
 mod subject;

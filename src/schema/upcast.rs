@@ -62,12 +62,13 @@ impl Operation {
             "rename" => {
                 let (from, to) = pair()?;
                 let to = to.as_str().ok_or("rename takes the new name as a string")?;
+                if !to.contains(['.', '[']) {
+                    return Ok(Self::Rename(from, to.to_owned()));
+                }
                 // A whole path is taken where it only names the last member anew.
-                let name = match Place::read(&Value::from(to)) {
-                    Ok(place) if place.parent() == from.parent() => place.0.last().cloned().unwrap_or_default(),
-                    Ok(place) if place.0.len() > 1 => return Err(format!("renames to {}, which lies elsewhere; use move", quote(to))),
-                    _ => to.to_owned(),
-                };
+                let place = Place::read(&Value::from(to))?;
+                let name = place.0.last().filter(|_| place.parent() == from.parent()).cloned();
+                let name = name.ok_or_else(|| format!("renames to {}, which lies elsewhere; use move", quote(to)))?;
                 Ok(Self::Rename(from, name))
             }
             "move" => pair().and_then(|(from, to)| Ok(Self::Move(from, Place::read(to)?))),

@@ -27,6 +27,7 @@ mod query_events;
 mod quick_stats;
 mod reading;
 mod sample_events;
+mod schemas;
 mod searching;
 mod semantic_search_events;
 mod table;
@@ -140,6 +141,9 @@ pub static TOOLS: &[Tool] = &[
     forks::DISCARD_FORK,
     forks::UPDATE_FORK,
     forks::RUN_EXPERIMENT,
+    schemas::REGISTER_SCHEMA,
+    schemas::LIST_SCHEMAS,
+    schemas::VALIDATE_EVENTS,
     get_query_advice::TOOL,
 ];
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::{Engine, View};
 use crate::error::Result;
 use crate::event::{Event, Filter, NamePattern, Position};
-use crate::schema::{Checker, Entry, Registry, Subject, Violation};
+use crate::schema::{Checker, Entry, Inference, Registry, SAMPLE_EVENTS_MAX, Subject, Violation};
 use crate::store::{Order, Scan, ScanLimits};
 
 /// The longest that events are gone through: 2 s.
@@ -43,6 +43,12 @@ pub(crate) enum Measure<'m> {
     Registered(&'m Registry),
     /// By this one, whatever their type.
     Draft(&'m Checker),
+    /// By this one, where the subject would be the nearest of those registered.
+    Of {
+        subject: &'m Subject,
+        registry: &'m Registry,
+        checker: &'m Checker,
+    },
 }
 
 impl Engine {
@@ -72,6 +78,9 @@ impl Engine {
                 let checker = match measure {
                     _ if event.emptied => None,
                     Measure::Draft(checker) => Some(*checker),
+                    Measure::Of { subject, registry, checker } => {
+                        is_for(registry, subject, event.event_type.as_str()).then_some(*checker)
+                    }
                     Measure::Registered(registry) => checkers
                         .entry(event.event_type.as_str().to_owned())
                         .or_insert_with(|| self.checker(registry.of_type(event.event_type.as_str())?.newest()?))
@@ -90,11 +99,37 @@ impl Engine {
         }
     }
 
-    /// The stored events that a subject's schema is for, as a view selects them: without those of a nearer subject.
-    pub(crate) fn is_for(registry: &Registry, subject: &Subject, event_type: &str) -> bool {
-        let nearer = |entry: &Entry| entry.subject.rank() > subject.rank();
-        subject.matches(event_type) && !registry.of_type(event_type).is_some_and(nearer)
+    /// What the newest events of a view look like, up to 10,000 of them, and how far was looked when time ran out.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn infer(&self, view: &View) -> Result<(Inference, Option<Position>)> {
+        let started = self.clock().elapsed();
+        let mut inference = Inference::default();
+        let mut scan = Scan { filter: view.filter.clone(), order: Order::Descending, ..Scan::default() };
+        loop {
+            let limits = ScanLimits { events_max: STEP, time_max: TIME_MAX, ..ScanLimits::default() };
+            let page = view.snapshot.replay(&scan, &limits)?;
+            let kept = page.events.iter().filter(|event| !event.emptied);
+            kept.for_each(|event| inference.look(&event.payload.to_value()));
+            match page.scanned_to {
+                Some(scanned_to) if !page.complete => scan.before = Some(scanned_to),
+                _ => return Ok((inference, None)),
+            }
+            if inference.looked_at() >= SAMPLE_EVENTS_MAX as u64 {
+                return Ok((inference, None));
+            }
+            if self.clock().elapsed().saturating_sub(started) > TIME_MAX {
+                return Ok((inference, page.scanned_to));
+            }
+        }
     }
+}
+
+/// Whether a subject's schema is, or would be, the one for events of a type: none that is registered is nearer.
+fn is_for(registry: &Registry, subject: &Subject, event_type: &str) -> bool {
+    let is_nearer = |entry: &Entry| entry.subject.rank() > subject.rank();
+    subject.matches(event_type) && !registry.of_type(event_type).is_some_and(is_nearer)
 }
 
 impl Survey {

@@ -20,7 +20,7 @@ mod walk;
 pub use checker::{Checker, SCHEMA_BYTES_MAX, SCHEMA_LEVELS_MAX, VIOLATIONS_MAX};
 pub use violation::Violation;
 
-pub(crate) use checker::{Pattern, read_schema};
+pub(crate) use checker::Pattern;
 pub(crate) use text::{is_date, is_date_time, is_uuid};
 
 #[cfg(test)]

@@ -78,11 +78,17 @@ impl<'a> Walk<'a> {
             }
             b'{' => {
                 takes(OBJECT)?;
-                plan.object.as_ref().map_or_else(|| self.skip(), |rule| self.object(rule))
+                match &plan.object {
+                    Some(rule) => self.object(rule),
+                    None => self.skip(),
+                }
             }
             b'[' => {
                 takes(ARRAY)?;
-                plan.array.as_ref().map_or_else(|| self.skip(), |rule| self.array(rule))
+                match &plan.array {
+                    Some(rule) => self.array(rule),
+                    None => self.skip(),
+                }
             }
             b't' => self.word("true").and_then(|()| takes(BOOLEAN)).and_then(|()| is_among(&Scalar::Bool(true), plan)),
             b'f' => self.word("false").and_then(|()| takes(BOOLEAN)).and_then(|()| is_among(&Scalar::Bool(false), plan)),

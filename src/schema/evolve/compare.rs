@@ -58,7 +58,8 @@ pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     let mut comparison = Comparison {
         old_root: old,
         new_root: new,
-        open: Vec::new(),
+        // The whole is being compared: who refers to it need not begin again.
+        open: vec![("#".to_owned(), "#".to_owned())],
         found: Vec::new(),
         path: "#".to_owned(),
         steps_left: STEPS_MAX,

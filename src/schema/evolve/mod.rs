@@ -21,3 +21,6 @@ mod scalar;
 pub use compare::{Difference, differences};
 pub use kind::Kind;
 pub use mode::{Mode, Verdict, judge};
+
+#[cfg(test)]
+mod tests;
