@@ -134,7 +134,9 @@ impl Shape {
                     self.is_cut = true;
                     return;
                 }
-                members.iter().for_each(|(name, member)| self.look_at_member(name, member, level));
+                for (name, member) in members {
+                    self.look_at_member(name, member, level);
+                }
             }
         }
     }

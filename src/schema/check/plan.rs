@@ -91,7 +91,7 @@ pub(super) enum Others {
     #[default]
     Free,
     Refused,
-    Planned(Plan),
+    Planned(Box<Plan>),
 }
 
 #[derive(Default)]
@@ -267,7 +267,7 @@ impl ObjectRule {
                 self.others = match value {
                     Value::Bool(true) => Others::Free,
                     Value::Bool(false) => Others::Refused,
-                    schema => Others::Planned(Plan::of_any(schema, depth, leaf)?),
+                    schema => Others::Planned(Box::new(Plan::of_any(schema, depth, leaf)?)),
                 }
             }
             _ => self.members_max = Some(value.as_u64()?),

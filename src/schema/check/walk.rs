@@ -142,7 +142,8 @@ impl<'a> Walk<'a> {
                 let member = rule.find(name.text, &mut from);
                 seen |= member.map_or(0, |member| member.bit);
                 match (member.and_then(|member| member.plan.as_ref()), &rule.others) {
-                    (Some(plan), _) | (None, Others::Planned(plan)) => self.value(plan)?,
+                    (Some(plan), _) => self.value(plan)?,
+                    (None, Others::Planned(plan)) => self.value(plan)?,
                     (None, Others::Free) => self.skip()?,
                     (None, Others::Refused) => return None,
                 }

@@ -352,8 +352,8 @@ fn type_names(types: u8) -> String {
         ("integer", types & INTEGER != 0 && !is_number),
         ("number", is_number),
     ];
-    let named: Vec<&str> = names.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
-    if named.is_empty() { "no type".to_owned() } else { named.join(" or ") }
+    let present: Vec<&str> = names.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    if present.is_empty() { "no type".to_owned() } else { present.join(" or ") }
 }
 
 /// Values in a sentence, at most six.

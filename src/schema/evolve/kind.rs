@@ -1,11 +1,11 @@
 //! What kind of difference is it, and does it break readers?
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal $breaks:ident,)*) => {
+    ($($name:ident = $word:literal $breaks:ident,)*) => {
         /// A kind of difference, by the field's name for it. What is *added* or *removed* is so in the newer schema.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
-            $(#[doc = $word] $name,)*
+            $(#[doc = concat!("`", $word, "`")] $name,)*
         }
 
         impl Kind {

@@ -257,13 +257,12 @@ fn compare_dependencies(comparison: &mut Comparison<'_>, old: &Map<String, Value
         comparison.at(&["dependencies", name], |inner| inner.note(Kind::DependencyArrayRemoved, reason));
     }
     for (name, after) in &is.schemas {
-        match was.schemas.get(name) {
-            Some(before) => comparison.within(&["dependencies", name], before, after),
-            None => {
-                let reason = format!("with {} a schema must fit now", quote(name));
-                comparison.at(&["dependencies", name], |inner| inner.note(Kind::DependencySchemaAdded, reason));
-            }
+        if let Some(before) = was.schemas.get(name) {
+            comparison.within(&["dependencies", name], before, after);
+            continue;
         }
+        let reason = format!("with {} a schema must fit now", quote(name));
+        comparison.at(&["dependencies", name], |inner| inner.note(Kind::DependencySchemaAdded, reason));
     }
     for name in was.schemas.keys().filter(|name| !is.schemas.contains_key(*name)) {
         let reason = format!("no schema need fit with {} any more", quote(name));
