@@ -45,7 +45,8 @@ fn check(name: &str, schema: &str, payload: &str) {
 fn append() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for a bench");
     let options = Options { durability: Durability::Interval { ms: 1_000 }, ..Options::default() };
-    let engine = Engine::new(Store::open(dir.path(), options).expect("a healthy disk"), SystemClock::shared());
+    let engine =
+        Engine::new(Store::open(dir.path(), options).expect("a healthy disk"), SystemClock::shared());
     let caller = Caller::default();
     let one = |event_type: &str| Append {
         events: vec![EventDraft::new("order-1", event_type, PAYLOAD).expect("a draft")],
@@ -54,9 +55,9 @@ fn append() {
     let calls = CALLS / 5;
     let raw = least(|| drop(engine.store().append(one("order.placed")).expect("stored")), calls);
     let without = least(|| drop(engine.append(one("order.placed"), &caller).expect("stored")), calls);
-    let registration =
-        json!({"branch": "main", "subject": "order.*", "schema": serde_json::from_str::<serde_json::Value>(SCHEMA).expect("JSON"), "enforcement": "reject"});
-    let answer = tools::call(&engine, "register_schema", registration.as_object().expect("an object"), &caller);
+    let registration = json!({"branch": "main", "subject": "order.*", "schema": serde_json::from_str::<serde_json::Value>(SCHEMA).expect("JSON"), "enforcement": "reject"});
+    let answer =
+        tools::call(&engine, "register_schema", registration.as_object().expect("an object"), &caller);
     assert!(!answer.is_error, "{:?}", answer.body);
     let other = least(|| drop(engine.append(one("other"), &caller).expect("stored")), calls);
     let with = least(|| drop(engine.append(one("order.placed"), &caller).expect("stored")), calls);

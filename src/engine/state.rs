@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Engine, Upcaster};
 use super::fold::{Fold, Folded};
 use super::query::{Stretch, View};
+use super::{Engine, Upcaster};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, Version, quote};
 use crate::store::{Damage, Order, SavedState, Snapshot};

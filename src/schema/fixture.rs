@@ -9,12 +9,16 @@ pub(crate) fn any_schema() -> impl Strategy<Value = Value> {
         Just(json!({})),
         Just(json!(true)),
         Just(json!(false)),
-        prop::sample::subsequence(vec!["null", "boolean", "string", "object", "array", "integer", "number"], 1..3)
-            .prop_map(|types| json!({"type": types})),
+        prop::sample::subsequence(
+            vec!["null", "boolean", "string", "object", "array", "integer", "number"],
+            1..3
+        )
+        .prop_map(|types| json!({"type": types})),
         (-3_i32..4, 0_i32..5).prop_map(|(low, more)| json!({"minimum": low, "exclusiveMaximum": low + more})),
         (1_u32..4).prop_map(|multiple| json!({"type": "number", "multipleOf": multiple})),
         (0_u32..3, 0_u32..4).prop_map(|(least, most)| json!({"minLength": least, "maxLength": most})),
-        prop::sample::select(vec!["date", "date-time", "uuid", "email", "time"]).prop_map(|format| json!({"format": format})),
+        prop::sample::select(vec!["date", "date-time", "uuid", "email", "time"])
+            .prop_map(|format| json!({"format": format})),
         Just(json!({"enum": ["a", null, 1, [1]]})),
         Just(json!({"const": false})),
         Just(json!({"pattern": "^a"})),
@@ -50,16 +54,37 @@ pub(crate) fn any_schema() -> impl Strategy<Value = Value> {
 pub(crate) fn any_payload() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop::sample::select(vec![
-            "null", "true", "false", "0", "-0", "1", "1.0", "2.5", "-3", "1e2", "12345678901234567890123", "3.0000000000000001",
-            "\"\"", "\"a\"", "\"ab\"", "\"\\u0061\"", "\"ü\"", "\"2026-02-28\"", "\"2024-02-29T23:59:59.5+01:00\"",
-            "\"2026-02-29T00:00:00Z\"", "\"0195d2a8-7c1e-7000-8000-000000000001\"", "\"a@b.example\"", "\"10:00:00Z\"",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "1",
+            "1.0",
+            "2.5",
+            "-3",
+            "1e2",
+            "12345678901234567890123",
+            "3.0000000000000001",
+            "\"\"",
+            "\"a\"",
+            "\"ab\"",
+            "\"\\u0061\"",
+            "\"ü\"",
+            "\"2026-02-28\"",
+            "\"2024-02-29T23:59:59.5+01:00\"",
+            "\"2026-02-29T00:00:00Z\"",
+            "\"0195d2a8-7c1e-7000-8000-000000000001\"",
+            "\"a@b.example\"",
+            "\"10:00:00Z\"",
         ])
         .prop_map(str::to_owned),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(("[abc]", inner.clone()), 0..4).prop_map(|members| {
-                let members: Vec<String> = members.iter().map(|(name, value)| format!(" \"{name}\" : {value}")).collect();
+                let members: Vec<String> =
+                    members.iter().map(|(name, value)| format!(" \"{name}\" : {value}")).collect();
                 format!("{{{}}}", members.join(","))
             }),
             prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{} ]", items.join(" , "))),

@@ -189,7 +189,8 @@ impl Shape {
             self.become_map();
         }
         for (name, shape) in other.members {
-            let known = if self.is_map { Some(0) } else { self.members.iter().position(|(known, _)| *known == name) };
+            let known =
+                if self.is_map { Some(0) } else { self.members.iter().position(|(known, _)| *known == name) };
             match known.and_then(|at| self.members.get_mut(at)) {
                 Some((_, own)) => own.join(shape),
                 None => self.members.push((name, shape)),
@@ -257,7 +258,8 @@ impl Shape {
         let types = self.types();
         let real: Vec<&str> = types.iter().copied().filter(|name| *name != "null").collect();
         if real.len() > 1 {
-            notes.push(Note { path: path.to_owned(), what: format!("is {} here and there", real.join(", ")) });
+            notes
+                .push(Note { path: path.to_owned(), what: format!("is {} here and there", real.join(", ")) });
         }
         if self.nulls > 0 {
             let what = format!("is null {} of {} times", self.nulls, self.seen);
@@ -318,12 +320,8 @@ impl Texts {
 
     /// Adds what holds for all texts; `is_alone`: besides null there is nothing else here.
     fn describe(&self, schema: &mut Map<String, Value>, has_nulls: bool, is_alone: bool) {
-        let formats = [
-            ("date-time", self.times),
-            ("date", self.dates),
-            ("uuid", self.uuids),
-            ("email", self.mails),
-        ];
+        let formats =
+            [("date-time", self.times), ("date", self.dates), ("uuid", self.uuids), ("email", self.mails)];
         if let Some((format, _)) = formats.into_iter().find(|(_, count)| *count == self.seen) {
             schema.insert("format".to_owned(), format.into());
             return;
@@ -350,7 +348,10 @@ fn is_mail(text: &str) -> bool {
     };
     text.len() <= 100
         && text.split_once('@').is_some_and(|(name, host)| {
-            name.len() <= 60 && is_word(name, "._-+") && is_word(host, ".-") && host.contains('.')
+            name.len() <= 60
+                && is_word(name, "._-+")
+                && is_word(host, ".-")
+                && host.contains('.')
                 && host.split('.').all(|label| is_word(label, "-"))
         })
 }
@@ -447,6 +448,8 @@ mod tests {
         let mut inference = Inference::default();
         inference.look(&deep);
         let schema = inference.schema().to_string();
-        assert!(schema.len() < 2_000 && Checker::compile(&schema).expect("a schema").is_valid(&deep.to_string()));
+        assert!(
+            schema.len() < 2_000 && Checker::compile(&schema).expect("a schema").is_valid(&deep.to_string())
+        );
     }
 }

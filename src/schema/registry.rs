@@ -110,7 +110,10 @@ impl Entry {
 
     /// What a payload of that version must go through to become one of the newest.
     pub fn upcasts_from(&self, number: u32) -> impl Iterator<Item = &Operation> {
-        self.versions.iter().filter(move |version| version.number > number).flat_map(|version| &version.upcast)
+        self.versions
+            .iter()
+            .filter(move |version| version.number > number)
+            .flat_map(|version| &version.upcast)
     }
 }
 
@@ -217,7 +220,9 @@ impl Registry {
     /// What events of a type are checked by: an exact name first, then the longest prefix.
     #[must_use]
     pub fn of_type(&self, event_type: &str) -> Option<&Entry> {
-        self.entries().filter(|entry| entry.subject.matches(event_type)).max_by_key(|entry| entry.subject.rank())
+        self.entries()
+            .filter(|entry| entry.subject.matches(event_type))
+            .max_by_key(|entry| entry.subject.rank())
     }
 
     /// Everything that is registered, in order of the subjects.
@@ -271,11 +276,18 @@ mod tests {
 
     #[test]
     fn versions_follow_each_other_and_settings_stay() {
-        let strict = Change { enforcement: Some(Enforcement::Reject), mode: Some(Mode::Full), ..change(Some(json!({}))) };
+        let strict = Change {
+            enforcement: Some(Enforcement::Reject),
+            mode: Some(Mode::Full),
+            ..change(Some(json!({})))
+        };
         let registry = registry(&[
             (REGISTERED, said("order.*", &strict)),
             (REGISTERED, said("order.*", &change(Some(json!({"type": "object"}))))),
-            (CONFIGURED, said("order.*", &Change { enforcement: Some(Enforcement::Off), ..Change::default() })),
+            (
+                CONFIGURED,
+                said("order.*", &Change { enforcement: Some(Enforcement::Off), ..Change::default() }),
+            ),
         ]);
         let entry = registry.of_type("order.paid").expect("an entry");
         assert_eq!((entry.mode, entry.enforcement, entry.versions.len()), (Mode::Full, Enforcement::Off, 2));
@@ -313,8 +325,10 @@ mod tests {
     #[test]
     fn upcasts_chain_from_the_version_of_an_event() {
         let step = |operation: Value| Some(Operation::read_all(&[operation]).expect("an operation"));
-        let second = Change { upcast: step(json!({"rename": ["a", "b"]})), ..change(Some(json!({"title": "2"}))) };
-        let third = Change { upcast: step(json!({"rename": ["b", "c"]})), ..change(Some(json!({"title": "3"}))) };
+        let second =
+            Change { upcast: step(json!({"rename": ["a", "b"]})), ..change(Some(json!({"title": "2"}))) };
+        let third =
+            Change { upcast: step(json!({"rename": ["b", "c"]})), ..change(Some(json!({"title": "3"}))) };
         let events = [change(Some(json!({}))), second, third].map(|change| (REGISTERED, said("t", &change)));
         let registry = registry(&events);
         let entry = registry.of_type("t").expect("an entry");

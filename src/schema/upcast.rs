@@ -37,7 +37,8 @@ impl Operation {
     /// `Invalid` (`bad_upcast`) naming the first that is none.
     pub fn read_all(items: &[Value]) -> Result<Vec<Self>> {
         if items.len() > OPERATIONS_MAX {
-            let message = format!("upcast has {} operations but at most {OPERATIONS_MAX} are taken", items.len());
+            let message =
+                format!("upcast has {} operations but at most {OPERATIONS_MAX} are taken", items.len());
             return Err(Error::invalid("bad_upcast", message).with("argument", "upcast"));
         }
         let named = |(at, item): (usize, &Value)| {
@@ -68,7 +69,8 @@ impl Operation {
                 // A whole path is taken where it only names the last member anew.
                 let place = Place::read(&Value::from(to))?;
                 let name = place.0.last().filter(|_| place.parent() == from.parent()).cloned();
-                let name = name.ok_or_else(|| format!("renames to {}, which lies elsewhere; use move", quote(to)))?;
+                let name =
+                    name.ok_or_else(|| format!("renames to {}, which lies elsewhere; use move", quote(to)))?;
                 Ok(Self::Rename(from, name))
             }
             "move" => pair().and_then(|(from, to)| Ok(Self::Move(from, Place::read(to)?))),
@@ -92,8 +94,12 @@ impl Operation {
     fn apply(&self, payload: &mut Value) {
         match self {
             Self::Rename(from, name) => {
-                let Some(parent) = payload.as_object_mut().and_then(|root| from.parent_in(root)) else { return };
-                let renamed = |(key, value)| if Some(&key) == from.0.last() { (name.clone(), value) } else { (key, value) };
+                let Some(parent) = payload.as_object_mut().and_then(|root| from.parent_in(root)) else {
+                    return;
+                };
+                let renamed = |(key, value)| {
+                    if Some(&key) == from.0.last() { (name.clone(), value) } else { (key, value) }
+                };
                 if from.0.last().is_some_and(|last| parent.contains_key(last)) && !parent.contains_key(name) {
                     *parent = std::mem::take(parent).into_iter().map(renamed).collect();
                 }
@@ -137,7 +143,9 @@ impl Place {
         let is_whole = text.strip_prefix("payload").is_some_and(|rest| rest.starts_with(['.', '[']));
         let whole = if is_whole { text.to_owned() } else { format!("payload.{text}") };
         let path = Path::parse(&whole).map_err(|error| error.message().to_owned())?;
-        let Path::Json { root: Root::Payload, steps } = path else { return Err(format!("{} is no payload path", quote(text))) };
+        let Path::Json { root: Root::Payload, steps } = path else {
+            return Err(format!("{} is no payload path", quote(text)));
+        };
         let key = |step| match step {
             Step::Key(key) => Ok(key),
             _ => Err(format!("{} goes through an array, which no operation does", quote(text))),
@@ -207,10 +215,22 @@ mod tests {
 
     #[test]
     fn operations_apply_in_order_and_keep_places_and_digits() {
-        check(&json!([{"rename": ["amount", "total"]}]), r#"{"amount":1.50,"b":2}"#, r#"{"total":1.50,"b":2}"#);
+        check(
+            &json!([{"rename": ["amount", "total"]}]),
+            r#"{"amount":1.50,"b":2}"#,
+            r#"{"total":1.50,"b":2}"#,
+        );
         check(&json!([{"rename": ["payload.a.b", "payload.a.c"]}]), r#"{"a":{"b":1}}"#, r#"{"a":{"c":1}}"#);
-        check(&json!([{"move": ["city", "address.city"]}]), r#"{"city":"Bonn"}"#, r#"{"address":{"city":"Bonn"}}"#);
-        check(&json!([{"default": ["currency", "EUR"]}]), r#"{"n":12345678901234567890123}"#, r#"{"n":12345678901234567890123,"currency":"EUR"}"#);
+        check(
+            &json!([{"move": ["city", "address.city"]}]),
+            r#"{"city":"Bonn"}"#,
+            r#"{"address":{"city":"Bonn"}}"#,
+        );
+        check(
+            &json!([{"default": ["currency", "EUR"]}]),
+            r#"{"n":12345678901234567890123}"#,
+            r#"{"n":12345678901234567890123,"currency":"EUR"}"#,
+        );
         check(&json!([{"drop": "b"}, {"default": ["b", 0]}]), r#"{"b":7}"#, r#"{"b":0}"#);
         check(&json!([{"rename": ["payload[\"a b\"]", "c"]}]), r#"{"a b":1}"#, r#"{"c":1}"#);
     }

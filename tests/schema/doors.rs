@@ -40,7 +40,12 @@ fn placed(payload: &str) -> Append {
 
 fn allsource(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_allsource"));
-    command.args(arguments).current_dir(dir).env("ALLSOURCE_DATA", dir.join("store")).output().expect("it runs")
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .env("ALLSOURCE_DATA", dir.join("store"))
+        .output()
+        .expect("it runs")
 }
 
 #[track_caller]
@@ -107,18 +112,25 @@ fn tools_of_schemas_are_offered_when_they_are_asked_for() {
 fn a_person_infers_registers_checks_and_imports() {
     let dir = TempDir::new().expect("a directory");
     let line = |n: u64, total: &Value| {
-        json!({"entity": format!("order-{n}"), "type": "order.placed", "time": "2024-01-01", "total": total}).to_string() + "\n"
+        json!({"entity": format!("order-{n}"), "type": "order.placed", "time": "2024-01-01", "total": total})
+            .to_string()
+            + "\n"
     };
     let good: String = (0..20).map(|n| line(n, &json!(n))).collect();
     fs::write(dir.path().join("good.jsonl"), good).expect("written");
     check(dir.path(), &["import", "good.jsonl"], 0);
     let inferred = check(dir.path(), &["schema", "infer", "order.placed"], 0);
     fs::write(dir.path().join("order.json"), &inferred).expect("written");
-    let out = check(dir.path(), &["schema", "register", "order.placed", "order.json", "--enforcement", "reject"], 0);
+    let out = check(
+        dir.path(),
+        &["schema", "register", "order.placed", "order.json", "--enforcement", "reject"],
+        0,
+    );
     assert_eq!(out, "order.placed is now: version 1, backward, reject\n0 of 20 stored events do not fit\n");
     let listed = check(dir.path(), &["schema", "list"], 0);
     assert!(listed.contains("order.placed") && listed.contains("reject"), "{listed}");
-    let shown: Value = serde_json::from_str(&check(dir.path(), &["schema", "list", "order.placed"], 0)).expect("JSON");
+    let shown: Value =
+        serde_json::from_str(&check(dir.path(), &["schema", "list", "order.placed"], 0)).expect("JSON");
     assert_eq!(shown, serde_json::from_str::<Value>(&inferred).expect("JSON"));
     let mixed = [line(30, &json!(1)), line(31, &json!("two")), line(32, &json!(3))].concat();
     fs::write(dir.path().join("mixed.jsonl"), mixed).expect("written");
@@ -127,8 +139,10 @@ fn a_person_infers_registers_checks_and_imports() {
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("mixed.jsonl:2:") && err.contains("/total"), "{err}");
     check(dir.path(), &["schema", "validate"], 0);
-    fs::write(dir.path().join("small.json"), r#"{"properties": {"total": {"maximum": 10}}}"#).expect("written");
-    let misfits = check(dir.path(), &["schema", "validate", "--schema", "small.json", "--type", "order.*"], 1);
+    fs::write(dir.path().join("small.json"), r#"{"properties": {"total": {"maximum": 10}}}"#)
+        .expect("written");
+    let misfits =
+        check(dir.path(), &["schema", "validate", "--schema", "small.json", "--type", "order.*"], 1);
     assert_eq!(misfits.lines().count(), 10, "{misfits}");
     let out = check(dir.path(), &["schema", "register", "order.placed", "small.json", "--dry-run"], 0);
     assert!(out.starts_with("order.placed would be: version 2"), "{out}");

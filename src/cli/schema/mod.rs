@@ -68,7 +68,8 @@ fn document(path: &Path) -> Ended<Value> {
 
 fn parsed(text: &str, what: &str) -> Ended<Value> {
     let failed = |error| {
-        Error::invalid("not_json", format!("read {what}: it is not JSON")).caused_by::<serde_json::Error>(error)
+        Error::invalid("not_json", format!("read {what}: it is not JSON"))
+            .caused_by::<serde_json::Error>(error)
     };
     Ok(serde_json::from_str(text).map_err(failed)?)
 }

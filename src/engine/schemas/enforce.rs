@@ -61,7 +61,8 @@ impl Engine {
         for (index, draft) in append.events.iter().enumerate() {
             let event_type = draft.event_type.as_str();
             let rule = rules.entry(event_type).or_insert_with(|| {
-                let entry = registry.of_type(event_type).filter(|entry| entry.enforcement != Enforcement::Off)?;
+                let entry =
+                    registry.of_type(event_type).filter(|entry| entry.enforcement != Enforcement::Off)?;
                 Some(Rule { entry, checker: self.checker(entry.newest()?)? })
             });
             let Some(rule) = rule else { continue };
@@ -80,13 +81,16 @@ impl Engine {
     /// Whether all of these events are stored already, by their ids or the call's key.
     fn is_stored(&self, append: &Append, misfits: &[Misfit<'_>]) -> bool {
         let has_names = append.idempotency_key.is_some()
-            || misfits.iter().all(|one| append.events.get(one.index).is_some_and(|draft| draft.event_id.is_some()));
+            || misfits
+                .iter()
+                .all(|one| append.events.get(one.index).is_some_and(|draft| draft.event_id.is_some()));
         if !has_names {
             return false;
         }
         let trial = Append { dry_run: true, ..append.clone() };
         self.store().append(trial).is_ok_and(|told| {
-            let is_known = |one: &Misfit<'_>| told.events.get(one.index).is_some_and(|event| event.already_stored);
+            let is_known =
+                |one: &Misfit<'_>| told.events.get(one.index).is_some_and(|event| event.already_stored);
             told.duplicate || misfits.iter().all(is_known)
         })
     }

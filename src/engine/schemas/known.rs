@@ -19,7 +19,8 @@ const COMPILED_MAX: usize = 256;
 /// What is kept of schemas, shared by all views of a store.
 #[derive(Default)]
 pub(crate) struct Schemas {
-    known: Mutex<HashMap<String, Known>>,
+    /// By the key of the branch.
+    known: Mutex<HashMap<u64, Known>>,
     /// By the hash of the schema's text; `None`: it cannot be compiled, which only an imported one can be.
     compiled: Mutex<HashMap<u64, Option<Arc<Checker>>>>,
 }
@@ -41,12 +42,13 @@ impl Engine {
     /// `Corrupt` when stored bytes are not what was written.
     pub(crate) fn schemas(&self, snapshot: &Snapshot) -> Result<Arc<Registry>> {
         let (epoch, head) = (snapshot.epoch(), snapshot.head());
-        let name = self.store().branch_name();
+        // Not by its name: that stands in the manifest, whose lock is held while it is written.
+        let key = snapshot.branch_key();
         let mut known = self.schemas.known.lock();
-        if known.len() >= BRANCHES_MAX && !known.contains_key(&name) {
+        if known.len() >= BRANCHES_MAX && !known.contains_key(&key) {
             known.clear();
         }
-        let entry = known.entry(name).or_default();
+        let entry = known.entry(key).or_default();
         if entry.epoch != epoch {
             *entry = Known { epoch, ..Known::default() };
         }

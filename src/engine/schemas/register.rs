@@ -6,8 +6,8 @@ use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EntityId, EventDraft, Expected, Position, nearest, quote};
 use crate::schema::{
-    CONFIGURED, Change, Checker, Enforcement, Entry, Mode, REGISTERED, Registry, SCHEMA_ENTITY_PREFIX, Subject,
-    Verdict, judge,
+    CONFIGURED, Change, Checker, Enforcement, Entry, Mode, REGISTERED, Registry, SCHEMA_ENTITY_PREFIX,
+    Subject, Verdict, judge,
 };
 use crate::store::Append;
 
@@ -105,7 +105,12 @@ fn drop_what_holds(change: &mut Change, entry: Option<&Entry>) {
     }
 }
 
-fn check_possible(subject: &Subject, change: &Change, entry: Option<&Entry>, registry: &Registry) -> Result<()> {
+fn check_possible(
+    subject: &Subject,
+    change: &Change,
+    entry: Option<&Entry>,
+    registry: &Registry,
+) -> Result<()> {
     let versions = entry.map_or(0, |entry| entry.versions.len());
     if versions == 0 && change.schema.is_none() {
         return Err(unknown_subject(subject, registry));

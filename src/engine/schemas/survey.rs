@@ -24,7 +24,7 @@ pub(crate) struct Survey {
     pub failed: u64,
     /// Those that no schema is registered for, or that retention has emptied.
     pub passed_over: u64,
-    /// How far it went, when time ran out.
+    /// How far it went, when it did not go to the end.
     pub scanned_to: Option<Position>,
     /// The first that do not fit.
     pub failures: Vec<Failure>,
@@ -44,11 +44,7 @@ pub(crate) enum Measure<'m> {
     /// By this one, whatever their type.
     Draft(&'m Checker),
     /// By this one, where the subject would be the nearest of those registered.
-    Of {
-        subject: &'m Subject,
-        registry: &'m Registry,
-        checker: &'m Checker,
-    },
+    Of { subject: &'m Subject, registry: &'m Registry, checker: &'m Checker },
 }
 
 impl Engine {
@@ -67,12 +63,17 @@ impl Engine {
         let started = self.clock().elapsed();
         let mut survey = Survey::default();
         let mut checkers: HashMap<String, Option<Arc<Checker>>> = HashMap::new();
-        let mut scan = Scan { filter: view.filter.clone(), order: Order::Descending, before, ..Scan::default() };
+        let mut scan =
+            Scan { filter: view.filter.clone(), order: Order::Descending, before, ..Scan::default() };
         let mut looked = 0_u64;
         loop {
             let left = usize::try_from(events_max.saturating_sub(looked)).unwrap_or(STEP).min(STEP);
             let limits = ScanLimits { events_max: left, time_max: TIME_MAX, ..ScanLimits::default() };
-            let page = if left == 0 { return Ok(survey) } else { view.snapshot.replay(&scan, &limits)? };
+            if left == 0 {
+                survey.scanned_to = scan.before;
+                return Ok(survey);
+            }
+            let page = view.snapshot.replay(&scan, &limits)?;
             looked += page.events.len() as u64;
             for event in page.events {
                 let checker = match measure {
@@ -83,7 +84,9 @@ impl Engine {
                     }
                     Measure::Registered(registry) => checkers
                         .entry(event.event_type.as_str().to_owned())
-                        .or_insert_with(|| self.checker(registry.of_type(event.event_type.as_str())?.newest()?))
+                        .or_insert_with(|| {
+                            self.checker(registry.of_type(event.event_type.as_str())?.newest()?)
+                        })
                         .as_deref(),
                 };
                 survey.take(event, checker, failures_max);

@@ -25,7 +25,9 @@ impl Engine {
 impl Upcaster {
     /// The event, its payload as of the newest version; as it was stored when nothing is registered to change it.
     pub(crate) fn bring_up(&self, mut event: Event) -> Event {
-        let Some(entry) = self.0.of_type(event.event_type.as_str()).filter(|_| !event.emptied) else { return event };
+        let Some(entry) = self.0.of_type(event.event_type.as_str()).filter(|_| !event.emptied) else {
+            return event;
+        };
         let mut operations = entry.upcasts_from(entry.version_at(event.position)).peekable();
         if operations.peek().is_some() {
             event.payload = Json::from(&upcast(event.payload.to_value(), operations));

@@ -56,9 +56,12 @@ impl Checker {
             return Vec::new();
         }
         match serde_json::from_str::<Value>(json) {
-            Ok(value) => {
-                self.validator.iter_errors(&value).take(VIOLATIONS_MAX).map(|error| Violation::of(&error)).collect()
-            }
+            Ok(value) => self
+                .validator
+                .iter_errors(&value)
+                .take(VIOLATIONS_MAX)
+                .map(|error| Violation::of(&error))
+                .collect(),
             Err(error) => vec![Violation {
                 path: String::new(),
                 keyword: "type".to_owned(),
@@ -99,7 +102,9 @@ pub(crate) fn read_schema(text: &str) -> Result<Value> {
     }
     match serde_json::from_str::<Value>(text) {
         Ok(schema) if schema.is_object() => Ok(schema),
-        Ok(_) => Err(Error::invalid("bad_schema", "the schema is no JSON object; give {\"type\": \"object\", …}")),
+        Ok(_) => {
+            Err(Error::invalid("bad_schema", "the schema is no JSON object; give {\"type\": \"object\", …}"))
+        }
         Err(error) => Err(Error::invalid("bad_schema", format!("the schema is not JSON: {error}"))),
     }
 }
@@ -160,7 +165,8 @@ fn explained(error: &ValidationError<'_>) -> Error {
         };
     }
     let Violation { path, reason, .. } = Violation::of(error);
-    let place = if path.is_empty() { "the schema".to_owned() } else { format!("the schema at {}", quote(&path)) };
+    let place =
+        if path.is_empty() { "the schema".to_owned() } else { format!("the schema at {}", quote(&path)) };
     Error::invalid("bad_schema", format!("{place} {reason}")).with("path", path)
 }
 

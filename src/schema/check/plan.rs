@@ -143,8 +143,8 @@ impl Plan {
         let mut plan = Self::any_value();
         for (keyword, value) in schema {
             match keyword.as_str() {
-                "title" | "description" | "default" | "examples" | "$comment" | "deprecated" | "readOnly" | "writeOnly"
-                | "$defs" | "definitions" => {}
+                "title" | "description" | "default" | "examples" | "$comment" | "deprecated" | "readOnly"
+                | "writeOnly" | "$defs" | "definitions" => {}
                 "type" => plan.types = types(value)?,
                 "enum" => plan.set_values(value.as_array()?)?,
                 "const" => plan.set_values(std::slice::from_ref(value))?,

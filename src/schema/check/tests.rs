@@ -127,7 +127,8 @@ fn a_pattern_that_explodes_ends() {
 
 #[test]
 fn long_numbers_and_escapes_are_understood() {
-    let schema = json!({"properties": {"n": {"type": "integer"}, "ü\"": {"enum": ["a\"b"]}}, "required": ["n"]});
+    let schema =
+        json!({"properties": {"n": {"type": "integer"}, "ü\"": {"enum": ["a\"b"]}}, "required": ["n"]});
     check(&schema, r#"{"n":12345678901234567890123}"#, &[]);
     check(&schema, r#"{"n":1.0,"\u00fc\"":"a\u0022b"}"#, &[]);
     // The last of two members of one name counts.

@@ -26,7 +26,11 @@ impl Violation {
         use ValidationErrorKind as Kind;
         let found = shown(error.instance());
         let reason = match error.kind() {
-            Kind::Type { .. } => format!("is {found}, which is {}; the type must be {}", type_of(error.instance()), types(error)),
+            Kind::Type { .. } => format!(
+                "is {found}, which is {}; the type must be {}",
+                type_of(error.instance()),
+                types(error)
+            ),
             Kind::Required { property } => format!("lacks {}", shown(property)),
             Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
                 format!("has {}, which the schema does not know", names(unexpected))
@@ -42,15 +46,21 @@ impl Violation {
             Kind::MaxLength { limit } => format!("is {found}; it must have at most {limit} characters"),
             Kind::MinItems { limit } => format!("must have at least {limit} items"),
             Kind::MaxItems { limit } => format!("must have at most {limit} items"),
-            Kind::AdditionalItems { limit } => format!("has more than the {limit} items that the schema knows"),
+            Kind::AdditionalItems { limit } => {
+                format!("has more than the {limit} items that the schema knows")
+            }
             Kind::MinProperties { limit } => format!("must have at least {limit} members"),
             Kind::MaxProperties { limit } => format!("must have at most {limit} members"),
             Kind::UniqueItems => "has the same item twice".to_owned(),
             Kind::Contains => "has no item, or too many, of the kind that it must contain".to_owned(),
             Kind::Format { format } => format!("is {found}, which is no {format}"),
             Kind::Pattern { pattern } => format!("is {found}, which does not match {}", quote(pattern)),
-            Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => format!("is {found}, which fits none of the alternatives"),
-            Kind::OneOfMultipleValid { .. } => format!("is {found}, which fits more than one of the alternatives"),
+            Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+                format!("is {found}, which fits none of the alternatives")
+            }
+            Kind::OneOfMultipleValid { .. } => {
+                format!("is {found}, which fits more than one of the alternatives")
+            }
             Kind::Not { .. } => format!("is {found}, which is what it must not be"),
             Kind::FalseSchema => "must not be there".to_owned(),
             Kind::PropertyNames { error } => format!("has a member whose name {}", Self::of(error).reason),

@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::plan::{ARRAY, ArrayRule, BOOLEAN, INTEGER, NULL, NUMBER, NumberRule, OBJECT, ObjectRule, Others, Plan};
+use super::plan::{
+    ARRAY, ArrayRule, BOOLEAN, INTEGER, NULL, NUMBER, NumberRule, OBJECT, ObjectRule, Others, Plan,
+};
 use super::plan::{STRING, Scalar, TextCheck, TextRule};
 use super::text::{is_date, is_date_time, is_uuid};
 
@@ -90,8 +92,14 @@ impl<'a> Walk<'a> {
                     None => self.skip(),
                 }
             }
-            b't' => self.word("true").and_then(|()| takes(BOOLEAN)).and_then(|()| is_among(&Scalar::Bool(true), plan)),
-            b'f' => self.word("false").and_then(|()| takes(BOOLEAN)).and_then(|()| is_among(&Scalar::Bool(false), plan)),
+            b't' => self
+                .word("true")
+                .and_then(|()| takes(BOOLEAN))
+                .and_then(|()| is_among(&Scalar::Bool(true), plan)),
+            b'f' => self
+                .word("false")
+                .and_then(|()| takes(BOOLEAN))
+                .and_then(|()| is_among(&Scalar::Bool(false), plan)),
             b'n' => self.word("null").and_then(|()| takes(NULL)).and_then(|()| is_among(&Scalar::Null, plan)),
             _ => {
                 let digits = self.number()?;
@@ -108,7 +116,10 @@ impl<'a> Walk<'a> {
 
     fn number(&mut self) -> Fits<&'a str> {
         let rest = self.text.get(self.at..)?;
-        let len = rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
+        let len = rest
+            .bytes()
+            .take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+            .count();
         self.at += len;
         rest.get(..len).filter(|digits| !digits.is_empty())
     }
@@ -199,7 +210,10 @@ impl<'a> Walk<'a> {
                 }
                 _ => {
                     let rest = self.text.as_bytes().get(self.at..)?;
-                    let len = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+                    let len = rest
+                        .iter()
+                        .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+                        .count();
                     if len == 0 {
                         return None;
                     }
@@ -235,7 +249,9 @@ fn text(raw: Raw<'_>, plan: &Plan) -> Fits {
 fn text_fits(text: &str, rule: &TextRule) -> bool {
     if rule.chars_min.is_some() || rule.chars_max.is_some() {
         let chars = text.chars().count() as u64;
-        if rule.chars_min.is_some_and(|least| chars < least) || rule.chars_max.is_some_and(|most| chars > most) {
+        if rule.chars_min.is_some_and(|least| chars < least)
+            || rule.chars_max.is_some_and(|most| chars > most)
+        {
             return false;
         }
     }

@@ -50,7 +50,8 @@ impl<'a> Items<'a> {
 pub(super) fn compare(comparison: &mut Comparison<'_>, old: &Map<String, Value>, new: &Map<String, Value>) {
     compare_count(comparison, &MAX_ITEMS, old, new);
     compare_count(comparison, &MIN_ITEMS, old, new);
-    let is_unique = |schema: &Map<String, Value>| schema.get("uniqueItems").and_then(Value::as_bool) == Some(true);
+    let is_unique =
+        |schema: &Map<String, Value>| schema.get("uniqueItems").and_then(Value::as_bool) == Some(true);
     match (is_unique(old), is_unique(new)) {
         (false, true) => comparison.at(&["uniqueItems"], |inner| {
             inner.note(Kind::UniqueItemsAdded, "the same item could be there twice before".to_owned());
@@ -80,7 +81,8 @@ fn compare_others(comparison: &mut Comparison<'_>, was: &Items<'_>, is: &Items<'
         match (is_everything(old), is_everything(new)) {
             (true, true) => {}
             (true, false) => comparison.at(&["items"], |inner| {
-                inner.note(Kind::SchemaAdded, "items could be anything, and must fit a schema now".to_owned());
+                inner
+                    .note(Kind::SchemaAdded, "items could be anything, and must fit a schema now".to_owned());
             }),
             (false, true) => comparison.at(&["items"], |inner| {
                 inner.note(Kind::SchemaRemoved, "items may be anything now".to_owned());
@@ -94,7 +96,9 @@ fn compare_others(comparison: &mut Comparison<'_>, was: &Items<'_>, is: &Items<'
         (true, false, ..) => (Kind::AdditionalItemsAdded, "more items were refused, and are taken now"),
         (false, true, ..) => (Kind::AdditionalItemsRemoved, "more items were taken, and are refused now"),
         (_, _, false, true) => (Kind::AdditionalItemsExtended, "more items may be anything now"),
-        (_, _, true, false) => (Kind::AdditionalItemsNarrowed, "more items could be anything, and must fit a schema now"),
+        (_, _, true, false) => {
+            (Kind::AdditionalItemsNarrowed, "more items could be anything, and must fit a schema now")
+        }
         _ => return comparison.within(&["additionalItems"], old, new),
     };
     comparison.at(&["additionalItems"], |inner| inner.note(kind, reason.to_owned()));

@@ -19,7 +19,8 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, old: &Value, new: &Value)
         (None, None) => compare_products(comparison, old, new),
         (Some((_, old_parts)), None) => {
             let base = without(old, &COMBINING);
-            let reads = old_parts.iter().all(|part| comparison.reads(&joined(&base, part), &without_not(new)));
+            let reads =
+                old_parts.iter().all(|part| comparison.reads(&joined(&base, part), &without_not(new)));
             if !reads {
                 let reason = "took any of several shapes, but not all of them fit now".to_owned();
                 comparison.note(Kind::SumTypeNarrowed, reason);
@@ -51,8 +52,10 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, old: &Value, new: &Value)
 /// Of a schema with both kinds of alternatives the second is compared as a whole.
 fn compare_second_sum(comparison: &mut Comparison<'_>, old: &Value, new: &Value) {
     let has_both = |schema: &Value| SUMS.iter().all(|word| schema.get(*word).is_some());
-    if (has_both(old) || has_both(new)) && old.get("anyOf") != new.get("anyOf") && new.get("anyOf").is_some() {
-        let reason = "anyOf beside oneOf is another; it cannot be told whether it takes what it took".to_owned();
+    if (has_both(old) || has_both(new)) && old.get("anyOf") != new.get("anyOf") && new.get("anyOf").is_some()
+    {
+        let reason =
+            "anyOf beside oneOf is another; it cannot be told whether it takes what it took".to_owned();
         comparison.at(&["anyOf"], |inner| inner.note(Kind::CombinedTypeChanged, reason));
     }
 }
@@ -90,11 +93,17 @@ fn compare_sums(
         }
         ([], ..) => {}
         (lost, before, after) if after < before => {
-            inner.note(Kind::SumTypeNarrowed, format!("took {before} shapes, and {} of them fit none of the {after} now", lost.len()));
+            inner.note(
+                Kind::SumTypeNarrowed,
+                format!("took {before} shapes, and {} of them fit none of the {after} now", lost.len()),
+            );
         }
         ([at], before, after) if before == after => {
             let (Some(was), Some(is)) = (old_parts.get(*at), new_parts.get(*at)) else { return };
-            inner.note(Kind::CombinedTypeSubschemasChanged, format!("alternative {} of {before} is not read any more", at + 1));
+            inner.note(
+                Kind::CombinedTypeSubschemasChanged,
+                format!("alternative {} of {before} is not read any more", at + 1),
+            );
             inner.within(&[&at.to_string()], was, is);
         }
         (lost, ..) => {
@@ -120,16 +129,26 @@ fn compare_products(comparison: &mut Comparison<'_>, old: &Value, new: &Value) {
     comparison.compare_keywords(&merged, &new_base);
     let mut lost = 0_usize;
     for part in &fresh {
-        let is_held = was.iter().any(|known| comparison.reads(known, part)) || comparison.reads(&merged_value, part);
+        let is_held =
+            was.iter().any(|known| comparison.reads(known, part)) || comparison.reads(&merged_value, part);
         lost += usize::from(!is_held);
     }
     comparison.at(&["allOf"], |inner| {
         if lost > 0 && is.len() > was.len() {
-            inner.note(Kind::ProductTypeExtended, format!("{lost} more schemas must fit, which were not asked for"));
+            inner.note(
+                Kind::ProductTypeExtended,
+                format!("{lost} more schemas must fit, which were not asked for"),
+            );
         } else if lost > 0 {
-            inner.note(Kind::CombinedTypeSubschemasChanged, format!("{lost} of the schemas that must fit are others"));
+            inner.note(
+                Kind::CombinedTypeSubschemasChanged,
+                format!("{lost} of the schemas that must fit are others"),
+            );
         } else if was.len() > is.len() {
-            inner.note(Kind::ProductTypeNarrowed, format!("{} schemas must fit, and {} had to", is.len(), was.len()));
+            inner.note(
+                Kind::ProductTypeNarrowed,
+                format!("{} schemas must fit, and {} had to", is.len(), was.len()),
+            );
         }
     });
 }

@@ -99,7 +99,8 @@ impl Comparison<'_> {
             let is_pushed = pair.is_some();
             self.open.extend(pair);
             let (was, is) = (resolved(old, self.old_root), resolved(new, self.new_root));
-            let leads_on = |asked: &Value, found: &Value| reference(asked).is_some() && reference(found).is_some();
+            let leads_on =
+                |asked: &Value, found: &Value| reference(asked).is_some() && reference(found).is_some();
             if leads_on(old, &was) || leads_on(new, &is) {
                 self.compare(&was, &is);
             } else {
@@ -242,15 +243,18 @@ impl Comparison<'_> {
     fn compare_opaque(&mut self, old: &Map<String, Value>, new: &Map<String, Value>) {
         for word in OPAQUE {
             let (kind, reason) = match (old.get(word), new.get(word)) {
-                (None, Some(_)) => (Kind::KeywordAdded, format!("{word} was added: what it refuses was taken before")),
+                (None, Some(_)) => {
+                    (Kind::KeywordAdded, format!("{word} was added: what it refuses was taken before"))
+                }
                 // Without it an item must be there, and another branch counts.
                 (Some(_), None) if ["minContains", "if", "then", "else"].contains(&word) && has_rest(new) => {
                     (Kind::KeywordChanged, format!("{word} was removed, but what belongs to it was not"))
                 }
                 (Some(_), None) => (Kind::KeywordRemoved, format!("{word} was removed")),
-                (Some(was), Some(is)) if was != is => {
-                    (Kind::KeywordChanged, format!("{word} is another; it cannot be told whether it takes what it took"))
-                }
+                (Some(was), Some(is)) if was != is => (
+                    Kind::KeywordChanged,
+                    format!("{word} is another; it cannot be told whether it takes what it took"),
+                ),
                 _ => continue,
             };
             self.at(&[word], |inner| inner.note(kind, reason));
@@ -284,9 +288,10 @@ fn takes_each(old: &Value, new: &Value) -> bool {
     let Some(values) = old.as_object().and_then(values_of) else { return false };
     // What it refers to lies elsewhere.
     let text = new.to_string();
-    !text.contains("Ref\"") && !text.contains("$ref") && Checker::compile(&text).is_ok_and(|checker| {
-        values.iter().all(|value| checker.is_valid(&value.to_string()))
-    })
+    !text.contains("Ref\"")
+        && !text.contains("$ref")
+        && Checker::compile(&text)
+            .is_ok_and(|checker| values.iter().all(|value| checker.is_valid(&value.to_string())))
 }
 
 /// The values that a schema lists.
@@ -315,7 +320,11 @@ fn type_of(value: &Value) -> u8 {
         Value::Object(_) => OBJECT,
         Value::Array(_) => ARRAY,
         Value::Number(number) => {
-            if number.as_f64().is_some_and(|number| number.fract() == 0.0) { INTEGER } else { FRACTION }
+            if number.as_f64().is_some_and(|number| number.fract() == 0.0) {
+                INTEGER
+            } else {
+                FRACTION
+            }
         }
     }
 }

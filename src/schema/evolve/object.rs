@@ -44,7 +44,10 @@ impl<'a> Content<'a> {
         let required = schema.get("required").and_then(Value::as_array);
         Self {
             properties: schema.get("properties").and_then(Value::as_object),
-            patterns: schema.get("patternProperties").and_then(Value::as_object).filter(|all| !all.is_empty()),
+            patterns: schema
+                .get("patternProperties")
+                .and_then(Value::as_object)
+                .filter(|all| !all.is_empty()),
             others: schema.get("additionalProperties").unwrap_or(&EVERYTHING),
             required: required.into_iter().flatten().filter_map(Value::as_str).collect(),
         }
@@ -64,7 +67,9 @@ impl<'a> Content<'a> {
 
     /// What a member that is not named must be: what its name's pattern says, or else what all others must be.
     fn covering(&self, name: &str) -> &'a Value {
-        let matching = |(pattern, _): &(&String, &Value)| Pattern::new(pattern).is_some_and(|pattern| pattern.is_in(name));
+        let matching = |(pattern, _): &(&String, &Value)| {
+            Pattern::new(pattern).is_some_and(|pattern| pattern.is_in(name))
+        };
         let by_pattern = self.patterns.and_then(|patterns| patterns.iter().find(matching));
         by_pattern.map_or(self.others, |(_, schema)| schema)
     }
@@ -84,14 +89,19 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, old: &Map<String, Value>,
 fn compare_others(comparison: &mut Comparison<'_>, old: &Value, new: &Value) {
     let words = match (is_nothing(old), is_nothing(new), is_everything(old), is_everything(new)) {
         (true, true, ..) | (_, _, true, true) => return,
-        (true, false, ..) => (Kind::AdditionalPropertiesAdded, "members that are not named were refused, and are taken now"),
+        (true, false, ..) => {
+            (Kind::AdditionalPropertiesAdded, "members that are not named were refused, and are taken now")
+        }
         (false, true, ..) => {
             (Kind::AdditionalPropertiesRemoved, "members that are not named were taken, and are refused now")
         }
-        (_, _, false, true) => (Kind::AdditionalPropertiesExtended, "members that are not named may be anything now"),
-        (_, _, true, false) => {
-            (Kind::AdditionalPropertiesNarrowed, "members that are not named could be anything, and must fit a schema now")
+        (_, _, false, true) => {
+            (Kind::AdditionalPropertiesExtended, "members that are not named may be anything now")
         }
+        (_, _, true, false) => (
+            Kind::AdditionalPropertiesNarrowed,
+            "members that are not named could be anything, and must fit a schema now",
+        ),
         _ => return comparison.within(&["additionalProperties"], old, new),
     };
     comparison.at(&["additionalProperties"], |inner| inner.note(words.0, words.1.to_owned()));
@@ -120,13 +130,20 @@ fn removed(comparison: &mut Comparison<'_>, name: &str, old: &Value, is: &Conten
         if is_nothing(old) {
             (Kind::FalsePropertyRemovedFromClosed, format!("{quoted} was refused, and still is"))
         } else {
-            let reason = format!("{quoted} is not named any more, and members that are not named are refused");
+            let reason =
+                format!("{quoted} is not named any more, and members that are not named are refused");
             (Kind::PropertyRemovedFromClosed, reason)
         }
     } else if comparison.reads(old, is.covering(name)) {
-        (Kind::PropertyRemovedCovered, format!("{quoted} is not named any more, and fits what others must be"))
+        (
+            Kind::PropertyRemovedCovered,
+            format!("{quoted} is not named any more, and fits what others must be"),
+        )
     } else {
-        (Kind::PropertyRemovedNotCovered, format!("{quoted} is not named any more, and does not fit what others must be"))
+        (
+            Kind::PropertyRemovedNotCovered,
+            format!("{quoted} is not named any more, and does not fit what others must be"),
+        )
     };
     comparison.note(kind, reason);
 }
@@ -152,7 +169,10 @@ fn added(comparison: &mut Comparison<'_>, name: &str, new: &Value, was: &Content
         let (kind, reason) = if comparison.reads(covering, new) {
             (Kind::PropertyAddedCovered, format!("{quoted} is named now, and takes what others had to be"))
         } else {
-            (Kind::PropertyAddedNotCovered, format!("{quoted} is named now, and does not take all that others could be"))
+            (
+                Kind::PropertyAddedNotCovered,
+                format!("{quoted} is named now, and does not take all that others could be"),
+            )
         };
         comparison.note(kind, reason);
     }
@@ -162,7 +182,9 @@ fn added(comparison: &mut Comparison<'_>, name: &str, new: &Value, was: &Content
             (Kind::RequiredPropertyWithDefaultAddedToUnopen, format!("{quoted} was added with a default"))
         }
         (true, false) => {
-            let reason = format!("{quoted} was added and must be there, which it is not in older data; make it optional, or give it a default");
+            let reason = format!(
+                "{quoted} was added and must be there, which it is not in older data; make it optional, or give it a default"
+            );
             (Kind::RequiredPropertyAddedToUnopen, reason)
         }
     };
@@ -178,7 +200,10 @@ fn compare_required(comparison: &mut Comparison<'_>, was: &Content<'_>, is: &Con
         }
         let has_default = is.property(name).is_some_and(|schema| schema.get("default").is_some());
         let (kind, reason) = if has_default {
-            (Kind::RequiredAttributeWithDefaultAdded, format!("{} must be there now, and has a default", quote(name)))
+            (
+                Kind::RequiredAttributeWithDefaultAdded,
+                format!("{} must be there now, and has a default", quote(name)),
+            )
         } else {
             let reason = format!("{} could be absent, and must be there now", quote(name));
             (Kind::RequiredAttributeAdded, reason)
@@ -197,14 +222,17 @@ fn compare_patterns(comparison: &mut Comparison<'_>, was: &Content<'_>, is: &Con
             comparison.within(&["patternProperties", pattern], old, new);
         } else if !comparison.reads(old, is.others) {
             let reason = format!("members like {} do not fit what others must be", quote(pattern));
-            comparison.at(&["patternProperties", pattern], |inner| inner.note(Kind::PatternPropertyRemoved, reason));
+            comparison.at(&["patternProperties", pattern], |inner| {
+                inner.note(Kind::PatternPropertyRemoved, reason)
+            });
         }
     }
     for (pattern, new) in is.patterns.into_iter().flatten() {
         let is_known = was.patterns.is_some_and(|patterns| patterns.contains_key(pattern));
         if !is_known && !comparison.reads(was.others, new) {
             let reason = format!("members like {} could be something else before", quote(pattern));
-            comparison.at(&["patternProperties", pattern], |inner| inner.note(Kind::PatternPropertyAdded, reason));
+            comparison
+                .at(&["patternProperties", pattern], |inner| inner.note(Kind::PatternPropertyAdded, reason));
         }
     }
 }

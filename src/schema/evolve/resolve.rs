@@ -6,7 +6,15 @@ use serde_json::{Map, Value};
 
 /// Words beside a `$ref` that assert nothing.
 const SILENT: [&str; 9] = [
-    "title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly", "$defs",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "$comment",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "$defs",
 ];
 
 /// A schema as an object: `true` is `{}`, `false` is `{"not": {}}`, what is none is `{}`.
@@ -49,7 +57,9 @@ pub(super) fn reference(schema: &Value) -> Option<&str> {
 ///
 /// Drafts before 2019-09 ignore what stands beside `$ref`; there it is an error in all but name, so it counts in all drafts.
 pub(super) fn resolved<'a>(schema: &'a Value, root: &'a Value) -> Cow<'a, Value> {
-    let Some(target) = reference(schema).and_then(|text| look_up(text, root)) else { return Cow::Borrowed(schema) };
+    let Some(target) = reference(schema).and_then(|text| look_up(text, root)) else {
+        return Cow::Borrowed(schema);
+    };
     let beside = as_object(schema);
     let asserts = |name: &str| name != "$ref" && !SILENT.contains(&name);
     if !beside.keys().any(|name| asserts(name)) {
@@ -80,7 +90,9 @@ fn look_up<'a>(text: &str, root: &'a Value) -> Option<&'a Value> {
 fn anchored<'a>(name: &str, schema: &'a Value) -> Option<&'a Value> {
     match schema {
         Value::Object(members) => {
-            let is_it = ["$anchor", "$dynamicAnchor"].iter().any(|word| members.get(*word).and_then(Value::as_str) == Some(name));
+            let is_it = ["$anchor", "$dynamicAnchor"]
+                .iter()
+                .any(|word| members.get(*word).and_then(Value::as_str) == Some(name));
             if is_it { Some(schema) } else { members.values().find_map(|member| anchored(name, member)) }
         }
         Value::Array(items) => items.iter().find_map(|item| anchored(name, item)),

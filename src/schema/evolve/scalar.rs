@@ -71,7 +71,11 @@ const EXCLUSIVE_MINIMUM: Limit = Limit {
     decreased: Kind::ExclusiveMinimumDecreased,
 };
 
-pub(super) fn compare_text(comparison: &mut Comparison<'_>, old: &Map<String, Value>, new: &Map<String, Value>) {
+pub(super) fn compare_text(
+    comparison: &mut Comparison<'_>,
+    old: &Map<String, Value>,
+    new: &Map<String, Value>,
+) {
     compare_count(comparison, &MAX_LENGTH, old, new);
     compare_count(comparison, &MIN_LENGTH, old, new);
     let words = [
@@ -90,7 +94,11 @@ pub(super) fn compare_text(comparison: &mut Comparison<'_>, old: &Map<String, Va
     }
 }
 
-pub(super) fn compare_numbers(comparison: &mut Comparison<'_>, old: &Map<String, Value>, new: &Map<String, Value>) {
+pub(super) fn compare_numbers(
+    comparison: &mut Comparison<'_>,
+    old: &Map<String, Value>,
+    new: &Map<String, Value>,
+) {
     let (was, is) = (Bounds::of(old), Bounds::of(new));
     let by_other = |bound: Option<f64>, holds: &dyn Fn(f64, f64) -> bool, limit: Option<f64>| {
         bound.zip(limit).is_some_and(|(bound, limit)| holds(bound, limit))
@@ -127,7 +135,9 @@ fn compare_limit(comparison: &mut Comparison<'_>, limit: &Limit, old: Option<f64
     let word = limit.word;
     let beyond = if limit.is_upper { "above" } else { "below" };
     let (kind, reason) = match (old, new) {
-        (None, Some(is)) => (limit.added, format!("{word} {is} was added: what lies {beyond} was taken before")),
+        (None, Some(is)) => {
+            (limit.added, format!("{word} {is} was added: what lies {beyond} was taken before"))
+        }
         (Some(was), None) => (limit.removed, format!("{word} {was} was removed")),
         (Some(was), Some(is)) if is > was => (limit.increased, format!("{word} rose from {was} to {is}")),
         (Some(was), Some(is)) if is < was => (limit.decreased, format!("{word} fell from {was} to {is}")),
@@ -139,7 +149,9 @@ fn compare_limit(comparison: &mut Comparison<'_>, limit: &Limit, old: Option<f64
 fn compare_multiples(comparison: &mut Comparison<'_>, old: Option<f64>, new: Option<f64>) {
     let is_multiple = |of: f64, number: f64| of != 0.0 && (number / of).fract() == 0.0;
     let (kind, reason) = match (old, new) {
-        (None, Some(is)) => (Kind::MultipleOfAdded, format!("multipleOf {is} was added: other numbers were taken before")),
+        (None, Some(is)) => {
+            (Kind::MultipleOfAdded, format!("multipleOf {is} was added: other numbers were taken before"))
+        }
         (Some(was), None) => (Kind::MultipleOfRemoved, format!("multipleOf {was} was removed")),
         (Some(was), Some(is)) if (was - is).abs() < f64::EPSILON => return,
         (Some(was), Some(is)) if is_multiple(is, was) => {

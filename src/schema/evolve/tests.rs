@@ -22,14 +22,19 @@ fn edited() -> impl Strategy<Value = (Value, Value)> {
         json!({"not": {"type": "null"}}),
         json!({"minimum": 0}),
     ]);
-    (any_schema(), prop::collection::vec(edits, 0..3), any::<bool>()).prop_map(|(schema, edits, is_reversed)| {
-        let mut other = schema.clone();
-        for edit in edits {
-            let members = edit.as_object().into_iter().flatten();
-            other.as_object_mut().expect("an object").extend(members.map(|(name, value)| (name.clone(), value.clone())));
-        }
-        if is_reversed { (other, schema) } else { (schema, other) }
-    })
+    (any_schema(), prop::collection::vec(edits, 0..3), any::<bool>()).prop_map(
+        |(schema, edits, is_reversed)| {
+            let mut other = schema.clone();
+            for edit in edits {
+                let members = edit.as_object().into_iter().flatten();
+                other
+                    .as_object_mut()
+                    .expect("an object")
+                    .extend(members.map(|(name, value)| (name.clone(), value.clone())));
+            }
+            if is_reversed { (other, schema) } else { (schema, other) }
+        },
+    )
 }
 
 #[track_caller]

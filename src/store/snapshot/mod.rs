@@ -208,6 +208,11 @@ impl Snapshot {
         generated_id(recorded_at, position, self.id_key)
     }
 
+    /// A number that no other branch of the store has.
+    pub(crate) fn branch_key(&self) -> u64 {
+        self.id_key
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }

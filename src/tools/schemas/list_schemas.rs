@@ -72,7 +72,8 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let mut reply = Reply { head_position: Some(snapshot.head()), ..Reply::default() };
     match (call.arguments.text("subject"), call.arguments.flag("infer")) {
         (None, true) => {
-            let message = "infer a schema: subject is missing; give an event type, or a prefix with a trailing *";
+            let message =
+                "infer a schema: subject is missing; give an event type, or a prefix with a trailing *";
             return Err(Error::invalid("missing_argument", message).with("argument", "subject"));
         }
         (None, false) => all(&mut reply, &registry, &snapshot)?,
@@ -97,15 +98,23 @@ fn all(reply: &mut Reply, registry: &Registry, snapshot: &Snapshot) -> Result<()
     if rows.is_empty() {
         reply.warnings.push("no schema is registered up to there".to_owned());
         let commonest = snapshot.stats()?.event_types.into_iter().map(|one| one.event_type);
-        if let Some(event_type) = commonest.into_iter().find(|event_type| Subject::parse(event_type.as_str()).is_ok()) {
+        if let Some(event_type) =
+            commonest.into_iter().find(|event_type| Subject::parse(event_type.as_str()).is_ok())
+        {
             let arguments = json!({"subject": crate::engine::exactly(event_type.as_str()), "infer": true});
             reply.untrusted.push("/next_steps");
-            reply.next_steps.push(Step::new("list_schemas", arguments, "what a schema of the commonest type would be"));
+            reply.next_steps.push(Step::new(
+                "list_schemas",
+                arguments,
+                "what a schema of the commonest type would be",
+            ));
         }
         return Ok(());
     }
     if registry.entries().count() > SUBJECTS_MAX {
-        reply.warnings.push(format!("only the first {SUBJECTS_MAX} subjects are shown; ask for one by its name"));
+        reply
+            .warnings
+            .push(format!("only the first {SUBJECTS_MAX} subjects are shown; ask for one by its name"));
     }
     reply.untrusted.push("/table");
     let columns = ["subject", "version", "mode", "enforcement", "events"].map(str::to_owned);
@@ -132,7 +141,8 @@ fn one(
     asked: &str,
 ) -> Result<()> {
     let exact = Subject::parse(asked).ok();
-    let entry = exact.as_ref().and_then(|subject| registry.entry(subject)).or_else(|| registry.of_type(asked));
+    let entry =
+        exact.as_ref().and_then(|subject| registry.entry(subject)).or_else(|| registry.of_type(asked));
     let entry = entry.ok_or_else(|| unknown(registry, asked))?;
     let wanted = call.arguments.ordinal("version");
     let found = match wanted {
@@ -195,7 +205,8 @@ fn propose(
     reply.untrusted.push("/schema");
     reply.field("subject", subject.to_string());
     reply.field("looked_at", inference.looked_at());
-    let total = view.snapshot.count(&Filter { event_type: view.filter.event_type.clone(), ..Filter::default() })?;
+    let total =
+        view.snapshot.count(&Filter { event_type: view.filter.event_type.clone(), ..Filter::default() })?;
     if total.is_none_or(|total| total > inference.looked_at()) {
         let checker = Checker::compile(&schema.to_string())?;
         let measure = Measure::Of { subject, registry, checker: &checker };
@@ -205,7 +216,8 @@ fn propose(
         }
         reply.field("fails", fails(&survey));
     }
-    let arguments = json!({"branch": call.engine.store().branch_name(), "subject": subject.to_string(), "infer": true});
+    let arguments =
+        json!({"branch": call.engine.store().branch_name(), "subject": subject.to_string(), "infer": true});
     reply.next_steps.push(Step::new("register_schema", arguments, "register this schema"));
     reply.untrusted.push("/next_steps");
     reply.field("schema", schema);

@@ -81,11 +81,16 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         schema: schema.clone(),
         mode: call.arguments.text("mode").and_then(Mode::from_name),
         enforcement: call.arguments.text("enforcement").and_then(Enforcement::from_name),
-        upcast: call.arguments.has("upcast").then(|| Operation::read_all(call.arguments.items("upcast"))).transpose()?,
+        upcast: call
+            .arguments
+            .has("upcast")
+            .then(|| Operation::read_all(call.arguments.items("upcast")))
+            .transpose()?,
     };
     let dry_run = call.arguments.flag("dry_run");
     let asked = Registration { subject: subject.clone(), change, dry_run };
-    let registered = call.engine.register_schema(asked, call.caller).map_err(|error| with_way_out(error, &subject))?;
+    let registered =
+        call.engine.register_schema(asked, call.caller).map_err(|error| with_way_out(error, &subject))?;
     put(&mut reply, &registered, dry_run);
     if let Some(schema) = schema {
         let registry = call.engine.schemas(&view.snapshot)?;
@@ -98,9 +103,14 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         }
         if survey.failed > 0 {
             reply.untrusted.push("/fails");
-            let arguments = json!({"subject": subject.to_string(), "branch": call.engine.store().branch_name()});
+            let arguments =
+                json!({"subject": subject.to_string(), "branch": call.engine.store().branch_name()});
             if !dry_run {
-                reply.next_steps.push(Step::new("validate_events", arguments, "which stored events do not fit"));
+                reply.next_steps.push(Step::new(
+                    "validate_events",
+                    arguments,
+                    "which stored events do not fit",
+                ));
                 reply.untrusted.push("/next_steps");
             }
         }
@@ -133,9 +143,11 @@ fn put(reply: &mut Reply, registered: &Registered, dry_run: bool) {
 /// An error with the call that shows what is registered.
 fn with_way_out(error: Error, subject: &Subject) -> Error {
     let step = match error.code() {
-        "incompatible_schema" => {
-            Step::new("list_schemas", json!({"subject": subject.to_string()}), "the version it must be compatible with")
-        }
+        "incompatible_schema" => Step::new(
+            "list_schemas",
+            json!({"subject": subject.to_string()}),
+            "the version it must be compatible with",
+        ),
         "version_conflict" => Step::new(
             "list_schemas",
             json!({"subject": subject.to_string()}),

@@ -66,7 +66,10 @@ fn an_incompatible_version_is_refused_with_every_reason() {
     assert_eq!(kinds, ["TYPE_NARROWED", "REQUIRED_ATTRIBUTE_ADDED"]);
     shop.follow(&Value::Object(body));
     let dry = register(&shop, "order.placed", &narrow, &json!({"dry_run": true}));
-    assert_eq!((&dry["compatible"], &dry["breaking"][0]["path"]), (&json!(false), &json!("#/properties/total/type")));
+    assert_eq!(
+        (&dry["compatible"], &dry["breaking"][0]["path"]),
+        (&json!(false), &json!("#/properties/total/type"))
+    );
     let forced = register(&shop, "order.placed", &narrow, &json!({"mode": "none"}));
     assert_eq!((&forced["version"], &forced["mode"]), (&json!(2), &json!("none")));
 }
@@ -82,7 +85,11 @@ fn misfits_are_refused_warned_of_or_let_through() {
             call["dry_run"] = dry_run.into();
             let answer = shop.answer("append_events", &call);
             assert_eq!(answer.is_error, code.is_some(), "{enforcement}");
-            let said = if enforcement == "reject" { &answer.body["error"]["message"] } else { answer.body.get("warnings").map_or(&Value::Null, |warnings| &warnings[0]) };
+            let said = if enforcement == "reject" {
+                &answer.body["error"]["message"]
+            } else {
+                answer.body.get("warnings").map_or(&Value::Null, |warnings| &warnings[0])
+            };
             let is_named = said.as_str().is_some_and(|text| text.contains("\"/total\" is \"12\""));
             assert_eq!(is_named, enforcement != "off", "{said}");
         }
@@ -97,7 +104,8 @@ fn a_refusal_names_index_subject_version_and_path() {
     let mut call = append("main", "order.placed", &json!({"total": 1}));
     let events = call["events"].as_array_mut().expect("events");
     events.push(json!({"entity_id": "order-y", "event_type": "order.placed", "payload": {}}));
-    events.push(json!({"entity_id": "order-y", "event_type": "order.placed", "payload": {"total": 1, "x": 2}}));
+    events
+        .push(json!({"entity_id": "order-y", "event_type": "order.placed", "payload": {"total": 1, "x": 2}}));
     let head = shop.engine.store().snapshot().head();
     let body = shop.refused("append_events", &call, "schema_violation");
     let error = &body["error"];
@@ -252,7 +260,11 @@ fn the_nearest_subject_alone_counts() {
 fn older_payloads_are_read_as_the_newest_when_asked() {
     let shop = Shop::empty();
     let version = |names: &[&str], more: &Value| {
-        let properties: Value = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect::<serde_json::Map<_, _>>().into();
+        let properties: Value = names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({})))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
         register(&shop, "order.placed", &order(&properties, &[]), more);
     };
     let place = |text: &str| {
@@ -295,7 +307,10 @@ fn settings_change_alone_and_only_where_there_is_a_schema() {
     shop.refused("register_schema", &only(json!({"mode": "full"})), "unknown_subject");
     register(&shop, "order.placed", &placed(), &json!({}));
     let changed = shop.ask("register_schema", &only(json!({"mode": "full", "enforcement": "off"})));
-    assert_eq!(json!([changed["version"], changed["mode"], changed["enforcement"]]), json!([1, "full", "off"]));
+    assert_eq!(
+        json!([changed["version"], changed["mode"], changed["enforcement"]]),
+        json!([1, "full", "off"])
+    );
     shop.refused("register_schema", &only(json!({"upcast": [{"drop": "payload.a"}]})), "bad_upcast");
     shop.refused("register_schema", &only(json!({"upcast": [{"delete": "payload.a"}]})), "bad_upcast");
     let both = only(json!({"infer": true, "schema": placed()}));

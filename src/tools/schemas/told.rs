@@ -22,7 +22,12 @@ pub(super) fn stored(snapshot: Snapshot, subject: &Subject) -> View {
 ///
 /// # Errors
 /// `NotFound` (`nothing_to_infer`) when there are none.
-pub(super) fn inferred(call: &Call<'_>, view: &View, subject: &Subject, reply: &mut Reply) -> Result<Inference> {
+pub(super) fn inferred(
+    call: &Call<'_>,
+    view: &View,
+    subject: &Subject,
+    reply: &mut Reply,
+) -> Result<Inference> {
     let (inference, scanned_to) = call.engine.infer(view)?;
     if inference.looked_at() == 0 {
         let message = format!(
@@ -38,7 +43,8 @@ pub(super) fn inferred(call: &Call<'_>, view: &View, subject: &Subject, reply: &
     let notes = inference.notes();
     if !notes.is_empty() {
         reply.untrusted.push("/notes");
-        let notes: Vec<Value> = notes.into_iter().map(|note| format!("{} {}", note.path, note.what).into()).collect();
+        let notes: Vec<Value> =
+            notes.into_iter().map(|note| format!("{} {}", note.path, note.what).into()).collect();
         reply.field("notes", notes);
     }
     Ok(inference)

@@ -69,7 +69,9 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             quote(&subject.to_string())
         );
         let step = Step::new("list_schemas", json!({}), "the subjects there are").to_value();
-        return Err(Error::new(crate::ErrorKind::NotFound, "unknown_subject", message).with("next_steps", vec![step]));
+        return Err(
+            Error::new(crate::ErrorKind::NotFound, "unknown_subject", message).with("next_steps", vec![step])
+        );
     }
     let by_subject = subject.as_ref().and_then(|subject| registry.entry(subject)?.newest());
     let registered = by_subject.and_then(|version| call.engine.checker(version));
@@ -106,7 +108,11 @@ fn told(call: &Call<'_>, reply: &mut Reply, survey: &Survey, view: &View, is_unk
         let mut arguments: Object = call.arguments.object().clone();
         arguments.insert("before_position".to_owned(), scanned_to.get().into());
         reply.untrusted.push("/next_steps");
-        reply.next_steps.push(Step::new("validate_events", Value::Object(arguments), "the events before these"));
+        reply.next_steps.push(Step::new(
+            "validate_events",
+            Value::Object(arguments),
+            "the events before these",
+        ));
     }
     if is_unknown {
         reply.warnings.push("no schema is registered, so nothing was checked; give schema".to_owned());
@@ -146,7 +152,14 @@ fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&
         let Some(first) = checker.violations(&payload).into_iter().next() else { continue };
         failed += 1;
         if rows.len() < call.limit() {
-            rows.push(json!([index, text("entity_id"), text("event_type"), first.path, first.keyword, first.reason]));
+            rows.push(json!([
+                index,
+                text("entity_id"),
+                text("event_type"),
+                first.path,
+                first.keyword,
+                first.reason
+            ]));
         }
     }
     put_counts(reply, checked, failed, passed_over);

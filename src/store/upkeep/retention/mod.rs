@@ -102,6 +102,8 @@ fn is_registry(event_type: &str) -> bool {
 
 impl RetentionPolicy {
     fn matches(&self, event_type: &str) -> bool {
-        event_type != RETENTION_APPLIED && !is_registry(event_type) && NamePattern::parse(&self.event_type).matches(event_type)
+        event_type != RETENTION_APPLIED
+            && !is_registry(event_type)
+            && NamePattern::parse(&self.event_type).matches(event_type)
     }
 }
