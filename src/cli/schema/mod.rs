@@ -67,9 +67,8 @@ fn document(path: &Path) -> Ended<Value> {
 }
 
 fn parsed(text: &str, what: &str) -> Ended<Value> {
-    let failed = |error| {
-        Error::invalid("not_json", format!("read {what}: it is not JSON"))
-            .caused_by::<serde_json::Error>(error)
+    let failed = |error: serde_json::Error| {
+        Error::invalid("not_json", format!("read {what}: it is not JSON")).caused_by(error)
     };
     Ok(serde_json::from_str(text).map_err(failed)?)
 }
