@@ -41,6 +41,9 @@ pub(crate) fn any_schema() -> impl Strategy<Value = Value> {
                 .prop_map(|(first, others)| json!({"prefixItems": first, "items": others})),
             (inner.clone(), inner.clone())
                 .prop_map(|(some, others)| json!({"patternProperties": {"^a": some}, "additionalProperties": others})),
+            (inner.clone(), inner.clone(), any::<bool>()).prop_map(|(named, some, open)| json!({
+                "properties": {"a": named}, "patternProperties": {"a|b": some}, "additionalProperties": open,
+            })),
             inner.prop_map(|some| json!({"dependentSchemas": {"a": some}, "dependentRequired": {"b": ["a"]}})),
         ]
     })

@@ -65,14 +65,17 @@ impl<'a> Content<'a> {
         self.properties.and_then(|properties| properties.get(name))
     }
 
-    /// What a member that is not named must be: what its name's pattern says, or else what all others must be.
-    fn covering(&self, name: &str) -> &'a Value {
-        let matching = |(pattern, _): &(&String, &Value)| {
-            Pattern::new(pattern).is_some_and(|pattern| pattern.is_in(name))
-        };
-        let by_pattern = self.patterns.and_then(|patterns| patterns.iter().find(matching));
-        by_pattern.map_or(self.others, |(_, schema)| schema)
+    /// What a member that is not named must be: all that its name's patterns say, or else what all others must be.
+    fn coverings(&self, name: &str) -> Vec<&'a Value> {
+        let patterns = self.patterns.into_iter().flatten();
+        let by_pattern: Vec<&Value> =
+            patterns.filter(|(pattern, _)| has_pattern(name, pattern)).map(|(_, schema)| schema).collect();
+        if by_pattern.is_empty() { vec![self.others] } else { by_pattern }
     }
+}
+
+fn has_pattern(name: &str, pattern: &str) -> bool {
+    Pattern::new(pattern).is_some_and(|pattern| pattern.is_in(name))
 }
 
 pub(super) fn compare(comparison: &mut Comparison<'_>, old: &Map<String, Value>, new: &Map<String, Value>) {
@@ -134,7 +137,7 @@ fn removed(comparison: &mut Comparison<'_>, name: &str, old: &Value, is: &Conten
                 format!("{quoted} is not named any more, and members that are not named are refused");
             (Kind::PropertyRemovedFromClosed, reason)
         }
-    } else if comparison.reads(old, is.covering(name)) {
+    } else if is.coverings(name).into_iter().all(|covering| comparison.reads(old, covering)) {
         (
             Kind::PropertyRemovedCovered,
             format!("{quoted} is not named any more, and fits what others must be"),
@@ -165,8 +168,8 @@ fn added(comparison: &mut Comparison<'_>, name: &str, new: &Value, was: &Content
         return comparison.note(kind, reason);
     }
     if !was.is_closed() {
-        let covering = was.covering(name);
-        let (kind, reason) = if comparison.reads(covering, new) {
+        let is_covered = was.coverings(name).into_iter().any(|covering| comparison.reads(covering, new));
+        let (kind, reason) = if is_covered {
             (Kind::PropertyAddedCovered, format!("{quoted} is named now, and takes what others had to be"))
         } else {
             (
@@ -228,8 +231,14 @@ fn compare_patterns(comparison: &mut Comparison<'_>, was: &Content<'_>, is: &Con
         }
     }
     for (pattern, new) in is.patterns.into_iter().flatten() {
-        let is_known = was.patterns.is_some_and(|patterns| patterns.contains_key(pattern));
-        if !is_known && !comparison.reads(was.others, new) {
+        if was.patterns.is_some_and(|patterns| patterns.contains_key(pattern)) {
+            continue;
+        }
+        // It holds for members that were named before, too.
+        let properties = was.properties.into_iter().flatten();
+        let concerned = properties.filter(|(name, _)| has_pattern(name, pattern)).map(|(_, schema)| schema);
+        let others = was.patterns.into_iter().flatten().map(|(_, schema)| schema).chain([was.others]);
+        if !concerned.chain(others).all(|old| comparison.reads(old, new)) {
             let reason = format!("members like {} could be something else before", quote(pattern));
             comparison
                 .at(&["patternProperties", pattern], |inner| inner.note(Kind::PatternPropertyAdded, reason));
