@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::engine::{Engine, View};
 use crate::error::Result;
 use crate::event::{Event, Filter, NamePattern, Position};
-use crate::schema::{Checker, Entry, Inference, Registry, SAMPLE_EVENTS_MAX, Subject, Violation};
+use crate::schema::{
+    Checker, Entry, Inference, Registry, SAMPLE_EVENTS_MAX, Subject, Violation, is_reserved,
+};
 use crate::store::{Order, Scan, ScanLimits};
 
 /// The longest that events are gone through: 2 s.
@@ -41,7 +43,7 @@ pub(crate) struct Failure {
 pub(crate) enum Measure<'m> {
     /// By the schema that is registered for their type.
     Registered(&'m Registry),
-    /// By this one, whatever their type.
+    /// By this one, whatever their type; what the registry itself wrote is left out.
     Draft(&'m Checker),
     /// By this one, where the subject would be the nearest of those registered.
     Of { subject: &'m Subject, registry: &'m Registry, checker: &'m Checker },
@@ -68,17 +70,21 @@ impl Engine {
         let mut looked = 0_u64;
         loop {
             let left = usize::try_from(events_max.saturating_sub(looked)).unwrap_or(STEP).min(STEP);
-            let limits = ScanLimits { events_max: left, time_max: TIME_MAX, ..ScanLimits::default() };
-            if left == 0 {
+            let time_max = TIME_MAX.saturating_sub(self.clock().elapsed().saturating_sub(started));
+            if left == 0 || time_max.is_zero() {
                 survey.scanned_to = scan.before;
                 return Ok(survey);
             }
+            let limits = ScanLimits { events_max: left, time_max, ..ScanLimits::default() };
             let page = view.snapshot.replay(&scan, &limits)?;
             looked += page.events.len() as u64;
             for event in page.events {
                 let checker = match measure {
                     _ if event.emptied => None,
-                    Measure::Draft(checker) => Some(*checker),
+                    Measure::Draft(checker) => {
+                        let is_own = is_reserved(event.entity_id.as_str(), event.event_type.as_str());
+                        (!is_own).then_some(*checker)
+                    }
                     Measure::Of { subject, registry, checker } => {
                         is_for(registry, subject, event.event_type.as_str()).then_some(*checker)
                     }
@@ -95,25 +101,22 @@ impl Engine {
                 Some(scanned_to) if !page.complete => scan.before = Some(scanned_to),
                 _ => return Ok(survey),
             }
-            if self.clock().elapsed().saturating_sub(started) > TIME_MAX {
-                survey.scanned_to = page.scanned_to;
-                return Ok(survey);
-            }
         }
     }
 
-    /// What the newest events of a view look like, up to 10,000 of them, and how far was looked when time ran out.
+    /// What the newest events of a subject look like in a view, up to 10,000 of them, and how far was looked when time ran out.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
-    pub(crate) fn infer(&self, view: &View) -> Result<(Inference, Option<Position>)> {
+    pub(crate) fn infer(&self, view: &View, subject: &Subject) -> Result<(Inference, Option<Position>)> {
         let started = self.clock().elapsed();
         let mut inference = Inference::default();
         let mut scan = Scan { filter: view.filter.clone(), order: Order::Descending, ..Scan::default() };
         loop {
             let limits = ScanLimits { events_max: STEP, time_max: TIME_MAX, ..ScanLimits::default() };
             let page = view.snapshot.replay(&scan, &limits)?;
-            let kept = page.events.iter().filter(|event| !event.emptied);
+            let is_meant = |event: &&Event| !event.emptied && subject.matches(event.event_type.as_str());
+            let kept = page.events.iter().filter(is_meant);
             kept.for_each(|event| inference.look(&event.payload.to_value()));
             match page.scanned_to {
                 Some(scanned_to) if !page.complete => scan.before = Some(scanned_to),

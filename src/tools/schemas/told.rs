@@ -28,7 +28,7 @@ pub(super) fn inferred(
     subject: &Subject,
     reply: &mut Reply,
 ) -> Result<Inference> {
-    let (inference, scanned_to) = call.engine.infer(view)?;
+    let (inference, scanned_to) = call.engine.infer(view, subject)?;
     if inference.looked_at() == 0 {
         let message = format!(
             "infer a schema for {}: no event of it is stored; give schema, or a subject that quick_stats lists",
