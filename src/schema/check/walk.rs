@@ -129,14 +129,14 @@ impl<'a> Walk<'a> {
         let start = self.at;
         let mut is_escaped = false;
         loop {
-            match self.text.as_bytes().get(self.at)? {
-                b'"' => break,
-                b'\\' => {
-                    is_escaped = true;
-                    self.at += 2;
-                }
-                _ => self.at += 1,
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            self.at += len;
+            if rest.get(len) == Some(&b'"') {
+                break;
             }
+            is_escaped = true;
+            self.at += 2;
         }
         let text = self.text.get(start..self.at)?;
         self.at += 1;

@@ -66,7 +66,7 @@ fn check(old: &Value, new: &Value, payloads: &[String]) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
 
     #[test]
     fn what_the_older_schema_took_a_compatible_one_takes(
