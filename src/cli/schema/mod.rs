@@ -13,6 +13,7 @@ use super::{Terminal, table};
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::error::{Error, ErrorKind};
+use crate::event::visible;
 use crate::tools::Object;
 use arguments::{Action, Format, ListArgs, RegisterArgs, ValidateArgs};
 pub(super) use arguments::{LONG_ABOUT, SchemaArgs};
@@ -101,7 +102,8 @@ fn register(register: &RegisterArgs, host: &Host, caller: &Caller, terminal: &mu
         text("enforcement")
     )?;
     for one in breaking {
-        let part = |name: &str| one.get(name).map(table::cell).unwrap_or_default();
+        // Whole: what is wrong is the answer.
+        let part = |name: &str| visible(one.get(name).and_then(Value::as_str).unwrap_or_default());
         writeln!(terminal.out, "incompatible: {} at {}: {}", part("kind"), part("path"), part("reason"))?;
     }
     if let Some(fails) = answer.get("fails") {

@@ -85,10 +85,9 @@ fn misfits_are_refused_warned_of_or_let_through() {
             call["dry_run"] = dry_run.into();
             let answer = shop.answer("append_events", &call);
             assert_eq!(answer.is_error, code.is_some(), "{enforcement}");
-            let said = if enforcement == "reject" {
-                &answer.body["error"]["message"]
-            } else {
-                answer.body.get("warnings").map_or(&Value::Null, |warnings| &warnings[0])
+            let said = match enforcement {
+                "reject" => answer.body["error"]["message"].clone(),
+                _ => answer.body.get("warnings").map(|warnings| warnings[0].clone()).unwrap_or_default(),
             };
             let is_named = said.as_str().is_some_and(|text| text.contains("\"/total\" is \"12\""));
             assert_eq!(is_named, enforcement != "off", "{said}");
