@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::event::{NamePattern, quote};
 use crate::schema::{Checker, Registry, Subject};
 use crate::tools::answer::{Reply, Rows, Step};
-use crate::tools::append_events::EVENT;
 use crate::tools::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_MAX, POSITION};
 use crate::tools::call::Call;
 use crate::tools::{Hints, Object, Tool};
@@ -20,7 +19,7 @@ const EVENTS_MAX: u64 = 1_000_000;
 const ARGUMENTS: &[Argument] = &[
     Argument::optional("subject", Kind::Text, "By this subject's schema, its events"),
     Argument::optional("schema", Kind::Raw, "By this JSON Schema instead"),
-    Argument::optional("events", Kind::Items(EVENT), "Drafts to check, instead of stored events"),
+    Argument::optional("events", Kind::Objects, "Drafts as append_events takes them, instead"),
     Argument::optional("event_type", Kind::Text, "Only this type; a trailing * means prefix"),
     Argument::optional("since", Kind::Text, "From this time"),
     Argument::optional("until", Kind::Text, "Before this time"),
@@ -78,7 +77,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let draft = own.as_ref().or(registered.as_deref());
     let mut reply = Reply { head_position: Some(view.snapshot.head()), ..Reply::default() };
     if call.arguments.has("events") {
-        drafts(call, &mut reply, &registry, draft);
+        drafts(call, &mut reply, &registry, draft)?;
         return Ok(reply);
     }
     if let Some(subject) = subject.as_ref().filter(|_| view.filter.event_type.is_none()) {
@@ -137,10 +136,15 @@ fn told(call: &Call<'_>, reply: &mut Reply, survey: &Survey, view: &View, is_unk
 }
 
 /// Checks the drafts of the call.
-fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&Checker>) {
+fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&Checker>) -> Result<()> {
     let (mut checked, mut failed, mut passed_over, mut rows) = (0, 0, 0, Vec::new());
     for (index, item) in call.arguments.items("events").iter().enumerate() {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+        if own.is_none() && text("event_type").is_empty() {
+            let message =
+                format!("validate events[{index}]: event_type is missing; it says which schema is meant");
+            return Err(Error::invalid("missing_argument", message).with("argument", "events"));
+        }
         let registered = || call.engine.checker(registry.of_type(text("event_type"))?.newest()?);
         let found = if own.is_none() { registered() } else { None };
         let Some(checker) = own.or(found.as_deref()) else {
@@ -164,6 +168,7 @@ fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&
     }
     put_counts(reply, checked, failed, passed_over);
     put_rows(reply, "index", rows);
+    Ok(())
 }
 
 fn put_counts(reply: &mut Reply, checked: u64, failed: u64, passed_over: u64) {
