@@ -28,7 +28,9 @@ impl Engine {
     /// [`Store::append`](crate::store::Store::append).
     pub fn append(&self, append: Append, caller: &Caller) -> Result<Appended> {
         let (appended, warnings) = self.append_warned(append, caller)?;
-        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         Ok(appended)
     }
 

@@ -126,7 +126,9 @@ impl Shape {
                     return;
                 }
                 let shape = self.items.get_or_insert_default();
-                items.iter().for_each(|item| shape.look(item, level + 1));
+                for item in items {
+                    shape.look(item, level + 1);
+                }
             }
             Value::Object(members) => {
                 self.objects += 1;

@@ -55,13 +55,13 @@ impl Engine {
         if entry.through > head {
             // The past: folded by itself, so that the present is not forgotten.
             let mut past = Registry::default();
-            fold(&mut past, events_between(snapshot, Position::ZERO)?);
+            fold(&mut past, &events_between(snapshot, Position::ZERO)?);
             return Ok(Arc::new(past));
         }
         if entry.through < head {
             let events = events_between(snapshot, entry.through)?;
             if !events.is_empty() {
-                fold(Arc::make_mut(&mut entry.registry), events);
+                fold(Arc::make_mut(&mut entry.registry), &events);
             }
             entry.through = head;
         }
@@ -85,8 +85,10 @@ impl Engine {
     }
 }
 
-fn fold(registry: &mut Registry, events: Vec<Event>) {
-    events.iter().for_each(|event| registry.apply(event));
+fn fold(registry: &mut Registry, events: &[Event]) {
+    for event in events {
+        registry.apply(event);
+    }
 }
 
 /// What was said of schemas behind a position, in order.

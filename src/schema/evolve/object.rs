@@ -226,7 +226,7 @@ fn compare_patterns(comparison: &mut Comparison<'_>, was: &Content<'_>, is: &Con
         } else if !comparison.reads(old, is.others) {
             let reason = format!("members like {} do not fit what others must be", quote(pattern));
             comparison.at(&["patternProperties", pattern], |inner| {
-                inner.note(Kind::PatternPropertyRemoved, reason)
+                inner.note(Kind::PatternPropertyRemoved, reason);
             });
         }
     }

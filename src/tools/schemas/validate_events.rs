@@ -137,7 +137,7 @@ fn told(call: &Call<'_>, reply: &mut Reply, survey: &Survey, view: &View, is_unk
 
 /// Checks the drafts of the call.
 fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&Checker>) -> Result<()> {
-    let (mut checked, mut failed, mut passed_over, mut rows) = (0, 0, 0, Vec::new());
+    let (mut looked_at, mut failed, mut passed_over, mut rows) = (0, 0, 0, Vec::new());
     for (index, item) in call.arguments.items("events").iter().enumerate() {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
         if own.is_none() && text("event_type").is_empty() {
@@ -145,13 +145,13 @@ fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&
                 format!("validate events[{index}]: event_type is missing; it says which schema is meant");
             return Err(Error::invalid("missing_argument", message).with("argument", "events"));
         }
-        let registered = || call.engine.checker(registry.of_type(text("event_type"))?.newest()?);
-        let found = if own.is_none() { registered() } else { None };
+        let by_type = || call.engine.checker(registry.of_type(text("event_type"))?.newest()?);
+        let found = if own.is_none() { by_type() } else { None };
         let Some(checker) = own.or(found.as_deref()) else {
             passed_over += 1;
             continue;
         };
-        checked += 1;
+        looked_at += 1;
         let payload = item.get("payload").map_or_else(|| "{}".to_owned(), Value::to_string);
         let Some(first) = checker.violations(&payload).into_iter().next() else { continue };
         failed += 1;
@@ -166,7 +166,7 @@ fn drafts(call: &Call<'_>, reply: &mut Reply, registry: &Registry, own: Option<&
             ]));
         }
     }
-    put_counts(reply, checked, failed, passed_over);
+    put_counts(reply, looked_at, failed, passed_over);
     put_rows(reply, "index", rows);
     Ok(())
 }
