@@ -154,6 +154,14 @@ impl Snapshot {
         stats::count(self, filter)
     }
 
+    /// Whether there is an event of a type behind a position, from the indexes alone.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn has_after(&self, event_type: &str, after: Position) -> Result<bool> {
+        stats::has_after(self, event_type, after)
+    }
+
     /// Entity ids that begin with `prefix`, in order of bytes, at most `max`; ask for one more than you show to know
     /// whether there are more.
     ///
