@@ -28,6 +28,7 @@
 //! | [`error`] | What went wrong, and what does the caller do now? |
 //! | [`event`] | What is an event, and what may it hold? Pure: names, limits, filters, times. |
 //! | [`clock`] | Where do time and randomness come in? |
+//! | [`schema`] | What shape do payloads have, and may it change so? Pure: checks, compatibility, inference, upcasts. |
 //! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
 //! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`indexer`] | When does an event become findable? The thread that follows the log into the indexes. |
@@ -77,6 +78,15 @@
 //! score that the other index has for it, and combines the two by bounds that do not depend on what else was found. Vectors are
 //! scanned, one bit a dimension first and then exactly, or looked up in a graph where that is cheaper. Whatever the indexes
 //! say is read from the store before it is shown.
+//!
+//! # How a payload keeps its shape
+//!
+//! A [`schema`] of JSON Schema is registered for an event type or a prefix of types. That is an event of the store's own, written by
+//! nobody else, so what was the schema at some time is the fold of what was registered by then: it time-travels, forks and promotes
+//! with everything else, and there is no second place to keep right. The [`Engine`](engine::Engine) folds it on with each append (a
+//! look into the index of types behind the last head), checks payloads by the newest version, and refuses, warns or lets through as
+//! the subject says. Nearly every schema is a plan of few keywords that one walk over the payload's text decides; only what it does not
+//! take for certain is parsed and handed to the full validator, which words what is wrong.
 //!
 //! # What becomes of it
 //!
@@ -141,6 +151,7 @@
 pub mod error;
 pub mod event;
 pub mod clock;
+pub mod schema;
 pub mod store;
 pub mod search;
 pub mod indexer;

@@ -25,6 +25,7 @@ mod formats;
 mod sealed;
 mod readers;
 mod search;
+mod schema;
 mod sql;
 mod kill;
 mod mcp;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
-    salvage, search, serve, snapshot, sql, stats, verify,
+    salvage, schema, search, serve, snapshot, sql, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// Try things on a branch that copies nothing, and promote what is good
     #[command(long_about = fork::LONG_ABOUT)]
     Fork(fork::ForkArgs),
+    /// Say what payloads must look like, and check them
+    #[command(long_about = schema::LONG_ABOUT)]
+    Schema(schema::SchemaArgs),
     /// Prove that what is stored is what was written
     #[command(long_about = verify::LONG_ABOUT)]
     Verify(verify::VerifyArgs),

@@ -25,6 +25,7 @@ mod reindex;
 mod restore;
 mod retention;
 mod salvage;
+mod schema;
 mod search;
 mod searching;
 mod serve;
@@ -119,6 +120,9 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
             retention::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Fork(arguments) => fork::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal),
+        Command::Schema(arguments) => {
+            schema::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
         Command::Restore(arguments) => restore::run(arguments, &dir, terminal),
         Command::Snapshot(arguments) => {
             snapshot::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)

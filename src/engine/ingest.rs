@@ -17,32 +17,54 @@ impl Engine {
     ///
     /// 1. refuses a caller that may not change it;
     /// 2. refuses `metadata.$client` and `metadata.$fork`, which are the server's to write, and stamps the first when the
-    ///    caller has a client;
-    /// 3. stores all events or none.
+    ///    caller has a client; and names that the [schema registry](crate::schema) alone writes;
+    /// 3. checks payloads by the schemas of the branch, where they are enforced;
+    /// 4. stores all events or none.
+    ///
+    /// What only is to be warned of goes to the log of the process; [`append_warned`](Self::append_warned) gives it back.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`), and those of
+    /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`, `reserved_name`, `schema_violation`), and those of
     /// [`Store::append`](crate::store::Store::append).
-    pub fn append(&self, mut append: Append, caller: &Caller) -> Result<Appended> {
-        self.check_writes(caller)?;
-        let stamp = client_stamp(caller);
-        append.events = append
-            .events
-            .into_iter()
-            .enumerate()
-            .map(|(index, draft)| {
-                stamped(draft, stamp.as_ref()).map_err(|error| error.context(format!("events[{index}]")))
-            })
-            .collect::<Result<_>>()?;
-        self.store().append(append)
+    pub fn append(&self, append: Append, caller: &Caller) -> Result<Appended> {
+        let (appended, warnings) = self.append_warned(append, caller)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(appended)
     }
 
-    /// Appends to the branch exactly what is given, for imports; only [`Writes`] are checked.
+    /// The same, and which events do not fit a schema that only warns.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`) and those of [`Store::append`](crate::store::Store::append).
+    /// Those of [`append`](Self::append).
+    pub fn append_warned(&self, append: Append, caller: &Caller) -> Result<(Appended, Vec<String>)> {
+        self.check_writes(caller)?;
+        Self::check_names(&append.events)?;
+        let append = stamped_all(append, caller)?;
+        let warnings = self.check_payloads(&append)?;
+        Ok((self.store().append(append)?, warnings))
+    }
+
+    /// Appends what the engine itself has to say, on behalf of `caller`.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append) but for names and schemas.
+    pub(in crate::engine) fn append_own(&self, append: Append, caller: &Caller) -> Result<Appended> {
+        self.check_writes(caller)?;
+        self.store().append(stamped_all(append, caller)?)
+    }
+
+    /// Appends to the branch exactly what is given, for imports: [`Writes`] and schemas are checked, names are not, so that a copy
+    /// of a store keeps its schemas.
+    ///
+    /// # Errors
+    /// `Denied` (`writes_denied`), `Invalid` (`schema_violation`) and those of
+    /// [`Store::append`](crate::store::Store::append).
     pub(crate) fn append_as_given(&self, append: Append, caller: &Caller) -> Result<Appended> {
         self.check_writes(caller)?;
+        // Of a file of a million lines nobody reads a warning for each: validate_events counts what does not fit.
+        let _warned = self.check_payloads(&append)?;
         self.store().append(append)
     }
 
@@ -53,6 +75,20 @@ impl Engine {
     pub(crate) fn check_writes(&self, caller: &Caller) -> Result<()> {
         if self.store().is_fork() { check_fork_writes(caller) } else { check_main_writes(caller) }
     }
+}
+
+/// The append, each event stamped with who sent it.
+fn stamped_all(mut append: Append, caller: &Caller) -> Result<Append> {
+    let stamp = client_stamp(caller);
+    append.events = append
+        .events
+        .into_iter()
+        .enumerate()
+        .map(|(index, draft)| {
+            stamped(draft, stamp.as_ref()).map_err(|error| error.context(format!("events[{index}]")))
+        })
+        .collect::<Result<_>>()?;
+    Ok(append)
 }
 
 /// Refuses a caller that may not change `main`.

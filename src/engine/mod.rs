@@ -14,6 +14,7 @@ mod profile;
 mod queries;
 mod query;
 mod sample;
+mod schemas;
 mod search;
 mod state;
 mod tally;
@@ -30,6 +31,7 @@ use crate::event::Position;
 use crate::indexer::{Indexer, SearchOptions};
 use crate::store::disk::Disk;
 use crate::store::{ForkId, Store};
+use schemas::Schemas;
 
 pub use options::EngineOptions;
 
@@ -41,6 +43,7 @@ pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};
 pub(crate) use sample::sample;
+pub(crate) use schemas::{Failure, Measure, Registered, Registration, Survey, Upcaster, filter_of};
 pub(crate) use search::{FoundRanked, Hit, RANKED_MAX, Sought};
 pub(crate) use state::Moment;
 pub(crate) use tally::{Tally, Values, tally};
@@ -83,6 +86,7 @@ pub struct Engine {
     store: Store,
     clock: Arc<dyn Clock>,
     queries: Arc<Queries>,
+    schemas: Arc<Schemas>,
 }
 
 impl Engine {
@@ -95,6 +99,7 @@ impl Engine {
             store,
             clock,
             queries: Arc::new(Queries::in_memory()),
+            schemas: Arc::default(),
         }
     }
 

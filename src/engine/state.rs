@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Engine;
 use super::fold::{Fold, Folded};
 use super::query::{Stretch, View};
+use super::{Engine, Upcaster};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, Version, quote};
 use crate::store::{Damage, Order, SavedState, Snapshot};
@@ -50,6 +50,8 @@ struct Run<'e> {
     save_every: Option<u64>,
     /// Events behind this position may yet be lost.
     durable: Position,
+    /// What payloads go through before they are folded.
+    upcaster: Option<&'e Upcaster>,
 }
 
 impl Engine {
@@ -66,6 +68,25 @@ impl Engine {
         moment: Moment<'_>,
         provenance: bool,
     ) -> Result<StateAt> {
+        self.state_brought_up(entity, moment, provenance, None)
+    }
+
+    /// The same, from payloads that `upcaster` brought up to the newest schemas; no saved state knows those.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn state_brought_up(
+        &self,
+        entity: &EntityId,
+        moment: Moment<'_>,
+        provenance: bool,
+        upcaster: Option<&Upcaster>,
+    ) -> Result<StateAt> {
+        if let Some(upcaster) = upcaster {
+            let mut run = self.run(entity, moment, Fold::new(provenance), None);
+            run.upcaster = Some(upcaster);
+            return run.finish(Position::ZERO, Some(TIME_MAX));
+        }
         let save_every = Some(self.store().state_every_events()).filter(|events| *events > 0);
         let (run, after) = if provenance {
             (self.run(entity, moment, Fold::new(true), save_every), Position::ZERO)
@@ -142,7 +163,7 @@ impl Engine {
         save_every: Option<u64>,
     ) -> Run<'e> {
         let (saved, durable) = (fold.events(), self.store().durable());
-        Run { engine: self, entity, moment, fold, saved, save_every, durable }
+        Run { engine: self, entity, moment, fold, saved, save_every, durable, upcaster: None }
     }
 }
 
@@ -206,7 +227,10 @@ impl Run<'_> {
             // What is taken from here on cannot be saved.
             self.save_every = None;
         }
-        self.fold.apply(event);
+        match self.upcaster {
+            Some(upcaster) => self.fold.apply(&upcaster.bring_up(event.clone())),
+            None => self.fold.apply(event),
+        }
     }
 
     fn save_if_due(&mut self) {

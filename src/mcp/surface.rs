@@ -8,12 +8,9 @@ use std::collections::BTreeSet;
 use crate::engine::Writes;
 use crate::error::{Error, Result};
 use crate::event::{nearest, quote};
-use crate::tools::{TOOLS, Tool};
+use crate::tools::{ON_REQUEST, TOOLS, Tool};
 
-/// Sets that are offered only when somebody names them or one of their tools: a list of tools costs every conversation.
-const ON_REQUEST: [&str; 1] = ["lab"];
-
-/// What a server offers and allows; the default offers every tool but those of the set `lab`, and allows every write.
+/// What a server offers and allows; the default offers every tool but those of the sets `lab` and `schema`, and allows every write.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// What its clients may change.

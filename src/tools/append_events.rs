@@ -95,8 +95,16 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         dry_run: call.arguments.flag("dry_run"),
     };
     let dry_run = append.dry_run;
-    match call.engine.append(append, call.caller) {
-        Ok(appended) => Ok(reply(&appended, dry_run, is_made)),
+    match call.engine.append_warned(append, call.caller) {
+        Ok((appended, warnings)) => {
+            let mut reply = reply(&appended, dry_run, is_made);
+            if !warnings.is_empty() {
+                // They quote types and values.
+                reply.untrusted.push("/warnings");
+                reply.warnings.extend(warnings);
+            }
+            Ok(reply)
+        }
         Err(error) => Err(with_way_out(error, &call.engine.store().snapshot())),
     }
 }
@@ -259,6 +267,11 @@ fn of_argument(error: &Error, subject: &str, argument: &str) -> Error {
 fn with_way_out(error: Error, snapshot: &Snapshot) -> Error {
     if error.code() == "event_id_repeated" {
         return error.with("example", example(&TOOL));
+    }
+    if error.code() == "schema_violation" {
+        let subject = error.details().get("subject").cloned().unwrap_or_default();
+        let step = Step::new("list_schemas", json!({"subject": subject}), "the schema that it must fit");
+        return error.with("next_steps", vec![step.to_value()]);
     }
     if error.kind() != ErrorKind::Conflict {
         return error;

@@ -46,6 +46,8 @@ pub enum Kind {
     Items(&'static [Argument]),
     /// An object with whatever is in it; nothing inside is decoded or checked.
     Raw,
+    /// A list of such objects.
+    Objects,
 }
 
 impl Argument {
@@ -80,7 +82,7 @@ impl Kind {
             Self::Texts => "an array of strings".to_owned(),
             Self::Choices(choices) => format!("an array of some of {}", choices.join(", ")),
             Self::Integers => "an object of whole numbers".to_owned(),
-            Self::Items(_) => "an array of objects".to_owned(),
+            Self::Items(_) | Self::Objects => "an array of objects".to_owned(),
             Self::Raw => "an object".to_owned(),
         }
     }
@@ -101,6 +103,7 @@ impl Kind {
             Self::Integers => json!({"type": "object", "additionalProperties": {"type": "integer"}}),
             Self::Items(fields) => json!({"type": "array", "items": object_schema(&[fields])}),
             Self::Raw => json!({"type": "object"}),
+            Self::Objects => json!({"type": "array", "items": {"type": "object"}}),
         };
         match schema {
             Value::Object(schema) => schema,
@@ -232,6 +235,10 @@ pub(crate) const FORMAT: &[Argument] = &[Argument::optional(
 /// How large the answer may be.
 pub(crate) const BUDGET: &[Argument] =
     &[Argument::optional("max_tokens", Kind::Budget, "Size of the answer in tokens; 5000")];
+
+/// Payloads as of the newest schema.
+pub(crate) const UPCAST: Argument =
+    Argument::optional("upcast", Kind::Flag, "Payloads as of the newest schema version");
 
 /// The branch to read.
 pub(crate) const BRANCH: Argument = Argument::optional("branch", Kind::Text, "Branch; main");

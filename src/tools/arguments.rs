@@ -187,6 +187,7 @@ pub(crate) fn decode(kind: Kind, value: &Value, name: &str) -> Result<Value> {
         Kind::Integers => return decode_integers(value, name),
         Kind::Items(fields) => return decode_items(fields, value, name),
         Kind::Raw => value.as_object().cloned().map(Value::Object),
+        Kind::Objects => list(value, Value::is_object),
     };
     decoded.ok_or_else(|| bad(kind, value, name))
 }

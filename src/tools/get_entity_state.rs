@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Reply, Step};
-use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
+use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION, UPCAST};
 use super::call::Call;
 use super::reading::nearest_entities;
 use super::{Hints, Object, Tool};
@@ -24,6 +24,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("compare_version", VERSION, "Show changes since this version"),
     Argument::optional("compare_as_of", Kind::Text, "Show changes since this time"),
     Argument::optional("provenance", Kind::Flag, "Say which event set each field"),
+    UPCAST,
     BRANCH,
     Argument::optional("time_zone", Kind::Text, "IANA zone of dates and answers; UTC"),
 ];
@@ -155,7 +156,8 @@ fn fold(
     reply: &mut Reply,
 ) -> Result<Folded> {
     let moment = Moment { snapshot: &view.snapshot, as_of: view.filter.as_of, version };
-    let found = call.engine.state_at(entity, moment, with_provenance)?;
+    let upcaster = call.arguments.flag("upcast").then(|| call.engine.upcaster(&view.snapshot)).transpose()?;
+    let found = call.engine.state_brought_up(entity, moment, with_provenance, upcaster.as_ref())?;
     if found.damaged > 0 && call.engine.store().damage().is_empty() {
         reply
             .warnings

@@ -29,6 +29,7 @@ mod quick_stats;
 mod reading;
 mod run_sql;
 mod sample_events;
+mod schemas;
 mod searching;
 mod semantic_search_events;
 mod table;
@@ -126,6 +127,9 @@ impl Answer {
     }
 }
 
+/// Sets that are offered only when somebody names them or one of their tools: a list of tools costs every conversation.
+pub(crate) const ON_REQUEST: [&str; 2] = ["lab", "schema"];
+
 /// Every tool, in the order in which a newcomer meets them.
 pub static TOOLS: &[Tool] = &[
     quick_stats::TOOL,
@@ -143,6 +147,9 @@ pub static TOOLS: &[Tool] = &[
     forks::DISCARD_FORK,
     forks::UPDATE_FORK,
     forks::RUN_EXPERIMENT,
+    schemas::REGISTER_SCHEMA,
+    schemas::LIST_SCHEMAS,
+    schemas::VALIDATE_EVENTS,
     get_query_advice::TOOL,
 ];
 
@@ -158,8 +165,10 @@ mod tests {
     use super::arguments::Arguments;
     use super::*;
 
-    /// What all tools cost a model that is given them, in estimated tokens.
+    /// What the tools that are offered unasked cost a model that is given them, in estimated tokens.
     const LIST_TOKENS_MAX: usize = 12_000;
+    /// What a set that is asked for adds to that.
+    const SET_TOKENS_MAX: usize = 2_400;
 
     /// Calls `visit` with every object inside a schema.
     fn each_object(schema: &Value, visit: &mut dyn FnMut(&Object)) {
@@ -218,22 +227,27 @@ mod tests {
 
     #[test]
     fn the_list_of_tools_costs_little() {
-        let list: Vec<Value> = TOOLS
-            .iter()
-            .map(|tool| {
-                json!({
-                    "name": tool.name,
-                    "title": tool.title,
-                    "description": tool.description,
-                    "inputSchema": tool.input_schema(),
-                    "outputSchema": tool.output_schema(),
-                    "annotations": {"readOnlyHint": true, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true},
-                })
+        let told = |tool: &Tool| {
+            json!({
+                "name": tool.name,
+                "title": tool.title,
+                "description": tool.description,
+                "inputSchema": tool.input_schema(),
+                "outputSchema": tool.output_schema(),
+                "annotations": {"readOnlyHint": true, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true},
             })
-            .collect();
-        let each: Vec<_> = list.iter().map(|tool| (tool["name"].clone(), budget::tokens_of(tool))).collect();
-        let tokens = budget::tokens_of(&Value::Array(list));
-        assert!(tokens <= LIST_TOKENS_MAX, "{tokens}: {each:?}");
+        };
+        let check = |is_listed: &dyn Fn(&Tool) -> bool, max: usize| {
+            let list: Vec<Value> = TOOLS.iter().filter(|tool| is_listed(tool)).map(told).collect();
+            let each: Vec<_> =
+                list.iter().map(|tool| (tool["name"].clone(), budget::tokens_of(tool))).collect();
+            let tokens = budget::tokens_of(&Value::Array(list));
+            assert!(tokens <= max, "{tokens}: {each:?}");
+        };
+        check(&|tool| !ON_REQUEST.contains(&tool.toolset), LIST_TOKENS_MAX);
+        for set in ON_REQUEST {
+            check(&|tool| tool.toolset == set, SET_TOKENS_MAX);
+        }
     }
 
     #[test]

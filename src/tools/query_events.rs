@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answer::{Matched, Paging, Reply};
 use super::argument::{
-    Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION,
+    Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION, UPCAST,
 };
 use super::call::Call;
 use super::{Hints, Object, Tool};
@@ -25,6 +25,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("fields", Kind::Texts, "Paths to show: version, payload.a.b"),
     Argument::optional("text_offset", POSITION, "With fields: show texts from this character"),
     Argument::optional("explain", Kind::Flag, "Say how it was found"),
+    UPCAST,
 ];
 
 /// The tool.
@@ -56,8 +57,13 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let style = call.row_style(&view)?;
     let stretch = stretch(call)?;
     let started = call.engine.clock().elapsed();
-    let found =
+    let mut found =
         if call.arguments.has("event_ids") { by_ids(call, &view, &stretch)? } else { view.find(&stretch)? };
+    if call.arguments.flag("upcast") {
+        // Behind the conditions: they speak of payloads as they were stored.
+        let upcaster = call.engine.upcaster(&view.snapshot)?;
+        found.events = found.events.into_iter().map(|event| upcaster.bring_up(event)).collect();
+    }
     let mut reply = Reply {
         head_position: Some(view.snapshot.head()),
         incomplete: found.timed_out,

@@ -177,6 +177,14 @@ impl Snapshot {
         stats::count(self, filter)
     }
 
+    /// Whether there is an event of a type behind a position, from the indexes alone.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes are not what was written.
+    pub(crate) fn has_after(&self, event_type: &str, after: Position) -> Result<bool> {
+        stats::has_after(self, event_type, after)
+    }
+
     /// Entity ids that begin with `prefix`, in order of bytes, at most `max`; ask for one more than you show to know
     /// whether there are more.
     ///
@@ -229,6 +237,11 @@ impl Snapshot {
     /// The id that the store makes for an event without one.
     pub(crate) fn generated_id(&self, recorded_at: Timestamp, position: Position) -> EventId {
         generated_id(recorded_at, position, self.id_key)
+    }
+
+    /// A number that no other branch of the store has.
+    pub(crate) fn branch_key(&self) -> u64 {
+        self.id_key
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -124,6 +124,18 @@ pub(super) fn count(snapshot: &Snapshot, filter: &Filter) -> Result<Option<u64>>
     }
 }
 
+/// Whether there is an event of a type behind a position: one look into the index of each stretch that reaches beyond it.
+pub(super) fn has_after(snapshot: &Snapshot, event_type: &str, after: Position) -> Result<bool> {
+    for range in snapshot.ranges().iter().rev().take_while(|range| range.last() > after) {
+        let Some(postings) = range.index.event_type(event_type)? else { continue };
+        let known = if range.first() > after { 0 } else { postings.rank(range.row_up_to(after))?.count };
+        if postings.rank(range.row_up_to(snapshot.head))?.count > known {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The earliest and the latest timestamp of a stretch up to `head`.
 ///
 /// Whole blocks of 1,024 rows are known; of the block in which the head lies at most 1,023 events are read.

@@ -18,21 +18,31 @@ const PAGES: [&str; 5] = [
 ];
 
 /// How to write and to model: for who asks about that.
-const DESIGN_PAGES: [&str; 4] = [
+const DESIGN_PAGES: [&str; 5] = [
     include_str!("../../../prompts/advice/stream_design.md"),
     include_str!("../../../prompts/advice/versioning.md"),
     include_str!("../../../prompts/advice/actors.md"),
     include_str!("../../../prompts/advice/idempotency.md"),
+    SCHEMAS,
 ];
 
+/// How shapes are kept: told first to who asks about that.
+const SCHEMAS: &str = include_str!("../../../prompts/advice/schemas.md");
+
 /// For a question of design its own sections; else one section that the use case calls for, and one that the data calls for, by its first pitfall that has one.
-pub(super) fn sections(use_case: UseCase, pitfalls: &[Pitfall], is_design: bool) -> Vec<&'static str> {
+pub(super) fn sections(
+    use_case: UseCase,
+    pitfalls: &[Pitfall],
+    is_design: bool,
+    is_about_shapes: bool,
+) -> Vec<&'static str> {
     let all: &'static [&'static str] = if is_design { &DESIGN_PAGES } else { &PAGES };
     let with_tag = |tag: &'static str| {
         let pages = all.iter().filter_map(|page| parts(page));
         pages.filter(move |(tags, _)| tags.split(", ").any(|known| known == tag)).map(|(_, text)| text)
     };
-    let mut chosen: Vec<&str> = with_tag(use_case.name()).take(1).collect();
+    let shapes = parts(SCHEMAS).map(|(_, text)| text).filter(|_| is_about_shapes);
+    let mut chosen: Vec<&str> = shapes.into_iter().chain(with_tag(use_case.name()).take(1)).collect();
     for text in pitfalls.iter().flat_map(|pitfall| with_tag(pitfall.tag)).chain(with_tag(use_case.name())) {
         if chosen.len() < SECTIONS_MAX && !chosen.contains(&text) {
             chosen.push(text);

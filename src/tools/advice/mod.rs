@@ -45,6 +45,6 @@ pub(crate) fn advise(facts: &Facts<'_>, question: &Question) -> Advice {
     }
     plan.truncate(PLAN_MAX);
     let pitfalls = pitfalls::of(facts, question.use_case);
-    let craft = craft::sections(question.use_case, &pitfalls, question.is_design);
+    let craft = craft::sections(question.use_case, &pitfalls, question.is_design, question.is_about_shapes);
     Advice { plan, pitfalls: pitfalls.into_iter().map(|pitfall| pitfall.text).collect(), craft }
 }

@@ -129,6 +129,9 @@ const DESIGN: [&str; 12] = [
     "evolv", "naming",
 ];
 
+/// Beginnings of words that speak of the shape of payloads.
+const SHAPES: [&str; 6] = ["schema", "shape", "valid", "evolv", "contract", "upcast"];
+
 /// Beginnings of words that ask for the most of something.
 const MOST: [&str; 7] = ["most", "top", "often", "commonest", "frequen", "busiest", "rank"];
 
@@ -152,6 +155,8 @@ pub(crate) struct Question {
     pub(crate) is_free: bool,
     /// It is about modelling or writing events, not about reading them.
     pub(crate) is_design: bool,
+    /// It is about the shape of payloads and how it is kept.
+    pub(crate) is_about_shapes: bool,
     /// It asks for the most of something.
     pub(crate) asks_most: bool,
     /// It asks for a person.
@@ -199,7 +204,8 @@ impl Question {
             use_case: named.unwrap_or(best.0),
             text: said.trim().chars().take(TEXT_CHARS_MAX).collect(),
             is_free: named.is_none(),
-            is_design: score(&DESIGN) > 0,
+            is_design: score(&DESIGN) > 0 || score(&SHAPES) > 0,
+            is_about_shapes: score(&SHAPES) > 0,
             asks_most: score(&MOST) > 0,
             asks_who: asked.iter().any(|word| WHO.contains(&word.as_str())),
             when: when(&text, profile.stats.time_range.map(|(_, last)| last)),

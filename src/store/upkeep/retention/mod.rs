@@ -20,6 +20,7 @@ pub(crate) use cut::Cut;
 
 use crate::error::{Error, Result};
 use crate::event::NamePattern;
+use crate::schema::{CONFIGURED, REGISTERED};
 
 /// The entity of the events that tell of retention.
 pub const RETENTION_ENTITY: &str = "allsource:retention";
@@ -94,8 +95,15 @@ impl Retention {
     }
 }
 
+/// Whether an event says what the schemas are: without it payloads could not be read as they were meant.
+fn is_registry(event_type: &str) -> bool {
+    event_type == REGISTERED || event_type == CONFIGURED
+}
+
 impl RetentionPolicy {
     fn matches(&self, event_type: &str) -> bool {
-        event_type != RETENTION_APPLIED && NamePattern::parse(&self.event_type).matches(event_type)
+        event_type != RETENTION_APPLIED
+            && !is_registry(event_type)
+            && NamePattern::parse(&self.event_type).matches(event_type)
     }
 }
