@@ -31,6 +31,7 @@
 //! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
 //! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`indexer`] | When does an event become findable? The thread that follows the log into the indexes. |
+//! | `analysis` | What do many events add up to? Funnels, transitions, durations, trends: pure, over a stream. |
 //! | [`engine`] | What may be done, and how? Permission, folds, queries, over an open store. |
 //! | [`tools`] | What can an agent ask for? One table that all doors render; answers with a budget. |
 //! | [`door`] | Who holds the directory? One process owns it, the others send it their calls. |
@@ -143,6 +144,7 @@ pub mod clock;
 pub mod store;
 pub mod search;
 pub mod indexer;
+mod analysis;
 pub mod engine;
 pub mod tools;
 pub mod door;

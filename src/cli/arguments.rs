@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
+    analyze, backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
     salvage, search, serve, snapshot, stats, verify,
 };
 
@@ -53,6 +53,9 @@ pub(super) enum Command {
     /// Find events by words and by meaning
     #[command(long_about = search::LONG_ABOUT)]
     Search(search::SearchArgs),
+    /// Answer a question about many events: how often, in which order, how long
+    #[command(long_about = analyze::LONG_ABOUT)]
+    Analyze(analyze::AnalyzeArgs),
     /// Show what the store holds
     Stats(stats::StatsArgs),
     /// Write events out as JSON Lines or CSV

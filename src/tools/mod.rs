@@ -7,6 +7,7 @@
 //! **Invariant:** knows no protocol. A tool takes a JSON object and gives a JSON object.
 
 mod advice;
+mod analysis;
 mod answer;
 mod append_events;
 mod argument;
@@ -32,6 +33,7 @@ mod semantic_search_events;
 mod table;
 mod workflows;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use argument::{Argument, Field, Kind};
@@ -115,6 +117,24 @@ pub struct Answer {
     pub body: Object,
     /// The caller made a mistake or the store refused: `body.error` says what and what next.
     pub is_error: bool,
+    /// A picture beside it, for people; the body says everything without it.
+    pub image: Option<Image>,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its kind, such as `image/svg+xml`.
+    pub mime_type: String,
+    /// The picture itself, in a format that is text.
+    pub text: String,
+}
+
+impl Image {
+    /// An SVG document.
+    pub(crate) fn svg(text: String) -> Self {
+        Self { mime_type: "image/svg+xml".to_owned(), text }
+    }
 }
 
 impl Answer {
@@ -132,6 +152,7 @@ pub static TOOLS: &[Tool] = &[
     hybrid_search::TOOL,
     semantic_search_events::TOOL,
     get_entity_state::TOOL,
+    analysis::ANALYZE_EVENTS,
     append_events::TOOL,
     forks::CREATE_SANDBOX_FORK,
     forks::LIST_FORKS,

@@ -33,6 +33,7 @@ mod number;
 mod parser;
 mod path;
 mod pattern;
+mod places;
 mod remedy;
 #[cfg(test)]
 mod tests;
@@ -41,3 +42,4 @@ pub use conditions::Conditions;
 pub use criteria::Filter;
 pub use name_pattern::NamePattern;
 pub(crate) use path::{Column, Path, Root, Step};
+pub(crate) use places::{Places, Spot};

@@ -1,0 +1,176 @@
+//! `allsource analyze`: what many events add up to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::answer::{refused, warnings};
+use super::filter::FilterArgs;
+use super::outcome::{Ended, Exit};
+use super::{Terminal, table};
+use crate::door::Host;
+use crate::engine::Caller;
+use crate::error::{Error, ErrorKind};
+use crate::tools::{Image, Object};
+
+pub(super) const LONG_ABOUT: &str = "\
+Answer one question about many events: how often, how many a week, how many take a row of steps, what follows what, how \
+long it takes, who comes back, what occurs together, whether it rises, what is unusual, what is odd. It is the tool \
+analyze_events, with the same answer.";
+
+const EXAMPLES: &str = "\
+Examples:
+  allsource analyze frequency --by metadata.actor
+  allsource analyze time_series --type order.placed --bucket week --plot
+  allsource analyze time_series --by event_type --bucket day --svg days.svg
+  allsource analyze funnel                                    the commonest paths
+  allsource analyze funnel --steps order.placed,order.paid,order.shipped --window 14d
+  allsource analyze transitions --where \"payload.lifecycle = 'COMPLETE'\"
+  allsource analyze duration --steps order.placed,order.shipped
+  allsource analyze frequency --value payload.total --aggregate p95
+  allsource analyze profile
+
+Exit codes: 0 done (also when nothing matches), 1 failed.";
+
+/// The largest answer that a tool gives, in tokens.
+const ANSWER_TOKENS: u64 = 10_000;
+
+/// What `analyze` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct AnalyzeArgs {
+    /// frequency, time_series, funnel, transitions, duration, cohorts, correlation, trend, anomalies or profile
+    analysis: String,
+    /// Event types in order, for funnel and duration
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    steps: Vec<String>,
+    /// Whose events they are: a path [default: entity_id]
+    #[arg(long, value_name = "PATH")]
+    key: Option<String>,
+    /// The longest time from the first step to the last, such as 14d
+    #[arg(long, value_name = "LENGTH")]
+    window: Option<String>,
+    /// minute, hour, day, week, month, quarter, year, or a length such as 15m [default: one that fits]
+    #[arg(long, value_name = "BUCKET")]
+    bucket: Option<String>,
+    /// The path that groups
+    #[arg(long, value_name = "PATH")]
+    by: Option<String>,
+    /// The path that is measured
+    #[arg(long, value_name = "PATH")]
+    value: Option<String>,
+    /// count, distinct, sum, mean, min, max or a percentile such as p95 [default: count; with --value mean]
+    #[arg(long, value_name = "AGGREGATE")]
+    aggregate: Option<String>,
+    /// Sketches of bounded size instead of exact results; their error is said
+    #[arg(long)]
+    approximate: bool,
+    /// The most rows
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u64,
+    /// Also draw it with characters
+    #[arg(long)]
+    plot: bool,
+    /// Also draw it as an image into this file, replacing what it holds
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// The answer as an agent gets it
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+impl AnalyzeArgs {
+    fn to_arguments(&self) -> Object {
+        let mut arguments = self.filter.to_arguments();
+        let mut set = |name: &str, value: Value| arguments.insert(name.to_owned(), value);
+        set("analysis", self.analysis.as_str().into());
+        let texts = [
+            ("key", &self.key),
+            ("window", &self.window),
+            ("bucket", &self.bucket),
+            ("by", &self.by),
+            ("value", &self.value),
+            ("aggregate", &self.aggregate),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                set(name, text.as_str().into());
+            }
+        }
+        if !self.steps.is_empty() {
+            set("steps", self.steps.clone().into());
+        }
+        for (name, flag) in [("approximate", self.approximate), ("plot", self.plot)] {
+            if flag {
+                set(name, true.into());
+            }
+        }
+        if self.svg.is_some() {
+            set("format", "svg".into());
+        }
+        set("limit", self.limit.into());
+        set("max_tokens", ANSWER_TOKENS.into());
+        arguments
+    }
+}
+
+/// Runs `allsource analyze`.
+pub(super) fn run(analyze: &AnalyzeArgs, host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
+    let answer = host.call("analyze_events", &analyze.to_arguments(), caller);
+    if answer.is_error {
+        return Err(refused(&answer.body).into());
+    }
+    let body = answer.body;
+    for warning in warnings(&body) {
+        writeln!(terminal.err, "warning: {warning}")?;
+    }
+    if let (Some(path), Some(image)) = (&analyze.svg, &answer.image) {
+        save(path, image)?;
+        writeln!(terminal.err, "chart written to {}", path.display())?;
+    }
+    if analyze.json {
+        writeln!(terminal.out, "{:#}", Value::Object(body))?;
+        return Ok(Exit::Done);
+    }
+    if let Some(plot) = body.get("plot").and_then(Value::as_str) {
+        writeln!(terminal.out, "{plot}\n")?;
+    }
+    write_table(&body, terminal)?;
+    for name in ["worst_step", "facts"] {
+        for (name, value) in body.get(name).and_then(Value::as_object).into_iter().flatten() {
+            writeln!(terminal.out, "{name}: {}", table::cell(value))?;
+        }
+    }
+    if let Some(more) = body.get("more_rows").and_then(Value::as_u64) {
+        writeln!(terminal.err, "{more} more rows; see them with --limit")?;
+    }
+    if let Some(said) = body.get("sql").or_else(|| body.get("definition")).and_then(Value::as_str) {
+        writeln!(terminal.err, "counted as: {said}")?;
+    }
+    Ok(Exit::Done)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the user's own file, outside every data directory")]
+fn save(path: &Path, image: &Image) -> Result<(), Error> {
+    fs::write(path, &image.text).map_err(|error| {
+        let message = format!("write {}: check the path and the space on its disk", path.display());
+        Error::new(ErrorKind::Unavailable, "output_failed", message).caused_by(error)
+    })
+}
+
+fn write_table(body: &Object, terminal: &mut Terminal<'_>) -> Ended<()> {
+    let part = |name: &str| body.get("table")?.get(name)?.as_array();
+    let columns: Vec<String> =
+        part("columns").into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let rows: Vec<Vec<Value>> =
+        part("rows").into_iter().flatten().filter_map(|row| row.as_array().cloned()).collect();
+    if rows.is_empty() {
+        writeln!(terminal.err, "nothing to show")?;
+    } else {
+        table::write(terminal.out, &columns, &rows, true)?;
+    }
+    Ok(())
+}

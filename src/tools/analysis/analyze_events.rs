@@ -1,0 +1,61 @@
+//! `analyze_events`: what many events add up to.
+
+use super::asked::Asked;
+use super::told::tell;
+use crate::analysis::{Analysis, Observer};
+use crate::engine::observe;
+use crate::error::Result;
+use crate::tools::answer::Reply;
+use crate::tools::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_DEFAULT, LIMIT_MAX};
+use crate::tools::call::Call;
+use crate::tools::{Hints, Tool};
+
+const ARGUMENTS: &[Argument] = &[
+    Argument::required("analysis", Kind::Choice(&Analysis::NAMES), "Which question is answered"),
+    Argument::optional("steps", Kind::Texts, "Event types in order; of duration two"),
+    Argument::optional("key", Kind::Text, "Whose events: a path; entity_id"),
+    Argument::optional("window", Kind::Text, "funnel: longest from first to last step: 14d"),
+    Argument::optional("bucket", Kind::Text, "minute … year, or 15m; one that fits"),
+    Argument::optional("by", Kind::Text, "Path that groups: payload.kind, metadata.actor"),
+    Argument::optional("value", Kind::Text, "Path that is measured: payload.total"),
+    Argument::optional("aggregate", Kind::Text, "count, distinct, sum, mean, min, max, p95"),
+    Argument::optional("approximate", Kind::Flag, "Sketches for distinct and percentiles"),
+    Argument::optional("plot", Kind::Flag, "Also draw it with characters"),
+    Argument::optional("format", Kind::Choice(&["table", "svg"]), "svg: also a chart as an image"),
+    Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most rows; 50"),
+];
+
+/// The tool.
+pub(in crate::tools) const TOOL: Tool = Tool {
+    name: "analyze_events",
+    title: "Analyze events",
+    toolset: "sql",
+    description: "What many events add up to, one question a call. frequency: counts by type or by any path. time_series, trend, \
+                  anomalies: per bucket of a time_zone's calendar, gaps filled. funnel: how many take steps in order, the worst \
+                  marked; without steps the commonest paths. transitions: what follows what. duration: between two steps, or whole \
+                  entities. cohorts: who comes back. correlation of types. profile: oddities, each with an event. Reads 10 s at \
+                  most. Not for single events (query_events).",
+    hints: Hints::READ,
+    arguments: &[FILTER, ARGUMENTS, BUDGET],
+    fields: &[
+        Field::new("worst_step", "object"),
+        Field::new("facts", "object"),
+        Field::new("more_rows", "integer"),
+        Field::new("sql", "string"),
+        Field::new("definition", "string"),
+        Field::new("plot", "string"),
+        Field::new("table", "object"),
+    ],
+    limit_default: LIMIT_DEFAULT,
+    example: r#"{"analysis": "time_series", "event_type": "order.placed", "bucket": "week"}"#,
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<Reply> {
+    let view = call.wish().over(call.snapshot()?, call.now)?;
+    let asked = Asked::new(call, &view)?;
+    let mut observer = Observer::new(&asked.question);
+    let observed = observe(&view, &asked.wanted, call.engine.clock().as_ref(), &mut observer)?;
+    let outcome = observer.finish(&observed.names, &asked.question)?;
+    tell(call, &view, &asked, &observed, outcome)
+}
