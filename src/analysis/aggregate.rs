@@ -106,7 +106,12 @@ pub(crate) enum Fold {
     Distinct(HashSet<u64>),
     Sketch(Box<Sketch>),
     /// The sum, what rounding lost of it (Neumaier 1974), and how many; for sum and mean.
-    Sum { sum: f64, lost: f64, count: u64, is_mean: bool },
+    Sum {
+        sum: f64,
+        lost: f64,
+        count: u64,
+        is_mean: bool,
+    },
     Min(Option<f64>),
     Max(Option<f64>),
     Values(Vec<f64>, f64),
@@ -253,9 +258,7 @@ impl Fold {
             Self::Count(count) => Some(float(count)),
             Self::Distinct(values) => Some(float(count(values.len()))),
             Self::Sketch(mut sketch) => Some(sketch.count().round()),
-            Self::Sum { sum, lost, count, is_mean: true } => {
-                (count > 0).then(|| (sum + lost) / float(count))
-            }
+            Self::Sum { sum, lost, count, is_mean: true } => (count > 0).then(|| (sum + lost) / float(count)),
             Self::Sum { sum, lost, .. } => Some(sum + lost),
             Self::Min(value) | Self::Max(value) => value,
             Self::Values(values, q) => quantile(&sorted(values), q),

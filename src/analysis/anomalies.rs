@@ -74,8 +74,7 @@ impl Season {
 pub(crate) fn anomalies(grid: &Grid, question: &Question) -> Outcome {
     let by = question.by.as_deref();
     let bucket = question.bucket.name();
-    let columns: Vec<&str> =
-        by.into_iter().chain([bucket.as_str(), "value", "expected", "score"]).collect();
+    let columns: Vec<&str> = by.into_iter().chain([bucket.as_str(), "value", "expected", "score"]).collect();
     let mut outcome = Outcome::with_columns(&columns);
     let whole: Vec<usize> =
         (0..).zip(&grid.starts).filter(|(_, start)| question.is_whole(**start)).map(|(at, _)| at).collect();

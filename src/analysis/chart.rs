@@ -50,9 +50,16 @@ pub(crate) fn chart(outcome: &Outcome, title: &str) -> Result<Option<String>> {
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
-fn bars(outcome: &Outcome, drawing: &Drawing, value: usize, title: &str, svg: &mut String) -> Result<(), Failed> {
+fn bars(
+    outcome: &Outcome,
+    drawing: &Drawing,
+    value: usize,
+    title: &str,
+    svg: &mut String,
+) -> Result<(), Failed> {
     let rows = outcome.rows.get(..outcome.rows.len().min(BARS_MAX)).unwrap_or_default();
-    let numbers: Vec<f64> = rows.iter().map(|row| row.get(value).and_then(Value::as_f64).unwrap_or(0.0)).collect();
+    let numbers: Vec<f64> =
+        rows.iter().map(|row| row.get(value).and_then(Value::as_f64).unwrap_or(0.0)).collect();
     let most = numbers.iter().map(|number| number.abs()).fold(f64::MIN_POSITIVE, f64::max);
     let height = TITLE_HEIGHT + BAR_HEIGHT * u32::try_from(rows.len()).unwrap_or(0) + 12;
     let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
@@ -89,19 +96,21 @@ fn lines(outcome: &Outcome, drawing: &Drawing, title: &str, svg: &mut String) ->
     let lines: Vec<(String, Vec<(f64, f64)>)> = drawing
         .values
         .iter()
-        .map(|column| (short(outcome.columns.get(*column).map_or("", String::as_str), LABEL_MAX), line(*column)))
+        .map(|column| {
+            (short(outcome.columns.get(*column).map_or("", String::as_str), LABEL_MAX), line(*column))
+        })
         .collect();
     let numbers = || lines.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y));
     let (least, most) = (numbers().fold(0.0, f64::min), numbers().fold(f64::MIN_POSITIVE, f64::max));
     let area = SVGBackend::with_string(svg, (WIDTH, LINES_HEIGHT)).into_drawing_area();
     area.fill(&WHITE)?;
-    let last = float(count(outcome.rows.len().saturating_sub(1))).max(1.0);
+    let right = float(count(outcome.rows.len().saturating_sub(1))).max(1.0);
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 17))
         .margin(10)
         .x_label_area_size(34)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..last, least..most * 1.05)?;
+        .build_cartesian_2d(0.0..right, least..most * 1.05)?;
     let name_of = |x: &f64| name_at(outcome, drawing, *x);
     chart
         .configure_mesh()
@@ -119,7 +128,11 @@ fn lines(outcome: &Outcome, drawing: &Drawing, title: &str, svg: &mut String) ->
     if drawing.values.len() > 1 {
         let labels = chart.configure_series_labels();
         let mut labels = labels;
-        labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+        labels
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK)
+            .draw()?;
     }
     drop(chart);
     area.present()

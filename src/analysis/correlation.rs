@@ -60,7 +60,9 @@ pub(crate) fn correlation(stories: &Stories, names: &Dictionary, question: &Ques
         outcome.notes.push(format!("lags are of the first {LAGS_MAX} pairs met; counts are of all"));
     }
     if left_out > 0 {
-        outcome.notes.push(format!("only pairs of the {TYPES_MAX} commonest types; {left_out} types were left out"));
+        outcome
+            .notes
+            .push(format!("only pairs of the {TYPES_MAX} commonest types; {left_out} types were left out"));
     }
     outcome.definition = format!(
         "over {}: support is the share with both, confidence the share of those with first that have then, lift is confidence over \
@@ -87,7 +89,8 @@ fn rows(
     keys: u64,
     names: &Dictionary,
 ) -> Outcome {
-    let mut outcome = Outcome::with_columns(&["first", "then", "keys", "support", "confidence", "lift", "median_lag_s"]);
+    let mut outcome =
+        Outcome::with_columns(&["first", "then", "keys", "support", "confidence", "lift", "median_lag_s"]);
     outcome.fact("keys", keys);
     outcome.fact("pairs", pairs.len());
     let of = |symbol: Symbol| with.get(&symbol).copied().unwrap_or(0);
@@ -96,7 +99,8 @@ fn rows(
         let all = float(keys.max(1));
         (float(pair.both) / all - float(of(a)) / all * (float(of(b)) / all)).abs()
     };
-    let mut pairs: Vec<_> = pairs.into_iter().map(|(ends, pair)| (leverage(ends, &pair), ends, pair)).collect();
+    let mut pairs: Vec<_> =
+        pairs.into_iter().map(|(ends, pair)| (leverage(ends, &pair), ends, pair)).collect();
     let text = |symbol: Symbol| names.types.text(symbol);
     pairs.sort_by(|a, b| {
         b.0.total_cmp(&a.0).then_with(|| (text(a.1.0), text(a.1.1)).cmp(&(text(b.1.0), text(b.1.1))))

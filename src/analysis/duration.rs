@@ -45,7 +45,8 @@ pub(crate) fn duration(stories: &Stories, names: &Dictionary, question: &Questio
     }
     keep_slowest(&mut slowest);
     let mut outcome = rows(groups, names, question, ends.is_some());
-    let told = slowest.iter().map(|(took, key)| json!({"key": names.keys.text(*key), "s": seconds(Some(*took))}));
+    let told =
+        slowest.iter().map(|(took, key)| json!({"key": names.keys.text(*key), "s": seconds(Some(*took))}));
     outcome.fact("slowest", told.collect::<Vec<Value>>());
     outcome.definition = match question.steps.as_slice() {
         [from, to] => format!(
@@ -54,7 +55,10 @@ pub(crate) fn duration(stories: &Stories, names: &Dictionary, question: &Questio
             text(from),
             text(to)
         ),
-        _ => format!("for each {}, seconds from its first to its last event; one event alone is 0", question.key_name()),
+        _ => format!(
+            "for each {}, seconds from its first to its last event; one event alone is 0",
+            question.key_name()
+        ),
     };
     outcome
 }
@@ -137,7 +141,10 @@ mod tests {
     fn whole_stories_last_from_their_first_to_their_last_event() {
         let outcome = log("a:x@0 b:x@5 a:y@10 c:x@7 b:y@25").ask(&question(Analysis::Duration));
         assert_eq!(outcome.columns, ["count", "min_s", "median_s", "p95_s", "p99_s", "max_s", "mean_s"]);
-        assert_eq!(outcome.rows, [[3.into(), 0.into(), 10.into(), json!(19), json!(19.8), 20.into(), 10.into()]]);
+        assert_eq!(
+            outcome.rows,
+            [[3.into(), 0.into(), 10.into(), json!(19), json!(19.8), 20.into(), 10.into()]]
+        );
         assert_eq!(outcome.facts["slowest"][0], json!({"key": "b", "s": 20}));
     }
 
@@ -154,8 +161,12 @@ mod tests {
             row
         };
         assert_eq!(outcome.rows, [row("p", 9), row("q", 2)]);
-        let never = Question { steps: ["x", "n"].map(NamePattern::parse).to_vec(), ..question(Analysis::Duration) };
+        let never =
+            Question { steps: ["x", "n"].map(NamePattern::parse).to_vec(), ..question(Analysis::Duration) };
         let outcome = log("a:x@1 b:x@2").ask(&never);
-        assert_eq!((&outcome.rows[0][0], &outcome.rows[0][1], &outcome.rows[0][2]), (&json!(0), &json!(2), &json!(null)));
+        assert_eq!(
+            (&outcome.rows[0][0], &outcome.rows[0][1], &outcome.rows[0][2]),
+            (&json!(0), &json!(2), &json!(null))
+        );
     }
 }

@@ -57,8 +57,10 @@ impl Log {
         let mut names = Dictionary::default();
         let mut observer = Observer::new(question);
         for (position, text) in (1..).map(Position::new).zip(&self.0) {
-            let (text, number) = text.split_once('=').map_or((text.as_str(), None), |(text, n)| (text, Some(n)));
-            let (text, group) = text.split_once('/').map_or((text, None), |(text, group)| (text, Some(group)));
+            let (text, number) =
+                text.split_once('=').map_or((text.as_str(), None), |(text, n)| (text, Some(n)));
+            let (text, group) =
+                text.split_once('/').map_or((text, None), |(text, group)| (text, Some(group)));
             let (key, rest) = text.split_once(':').expect("a key");
             let (event_type, at) = rest.split_once('@').expect("a time");
             let seen = Seen {

@@ -56,7 +56,8 @@ impl Frequency {
         groups.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| text(a.0).cmp(&text(b.0))));
         outcome.fact("groups", groups.len());
         for (group, (count, fold)) in groups {
-            let mut row = vec![text(group).map_or(Value::Null, Value::from), count.into(), share(count, total)];
+            let mut row =
+                vec![text(group).map_or(Value::Null, Value::from), count.into(), share(count, total)];
             if has_measure {
                 row.push(number_or_null(fold.finish()));
             }

@@ -48,7 +48,8 @@ pub(crate) fn funnel(stories: &Stories, names: &Dictionary, question: &Question)
         if let (Some(_), Some(rate)) = (before, conversion.as_f64())
             && worst.as_ref().is_none_or(|(least, _)| rate < *least)
         {
-            let told = json!({"step": number, "event_type": step.name, "from_previous": conversion, "lost": lost});
+            let told =
+                json!({"step": number, "event_type": step.name, "from_previous": conversion, "lost": lost});
             worst = Some((rate, told));
         }
         let examples: Vec<&str> = step.lost.iter().map(|key| names.keys.text(*key)).collect();

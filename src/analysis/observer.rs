@@ -23,7 +23,9 @@ impl Observer {
     pub(crate) fn new(question: &Question) -> Self {
         match question.analysis {
             Analysis::Frequency => Self::Frequency(Frequency::new(question)),
-            Analysis::TimeSeries | Analysis::Trend | Analysis::Anomalies => Self::Series(Series::new(question)),
+            Analysis::TimeSeries | Analysis::Trend | Analysis::Anomalies => {
+                Self::Series(Series::new(question))
+            }
             Analysis::Profile => Self::Profile(Profile::default()),
             Analysis::Funnel
             | Analysis::Transitions
@@ -55,7 +57,7 @@ impl Observer {
                 match question.analysis {
                     Analysis::Trend => trend::trend(&grid, question),
                     Analysis::Anomalies => anomalies::anomalies(&grid, question),
-                    _ => time_series::time_series(grid, question),
+                    _ => time_series::time_series(&grid, question),
                 }
             }
             Self::Profile(profile) => profile.finish(names, question),

@@ -33,10 +33,10 @@ pub(crate) fn paths(stories: &Stories, names: &Dictionary, question: &Question) 
         }
         *counts.entry(path).or_default() += 1;
     }
-    let named = |path: &[Symbol]| -> Vec<String> {
+    let written = |path: &[Symbol]| -> Vec<String> {
         path.iter().map(|symbol| names.types.text(*symbol).to_owned()).collect()
     };
-    let mut paths: Vec<(Vec<String>, u64)> = counts.iter().map(|(path, n)| (named(path), *n)).collect();
+    let mut paths: Vec<(Vec<String>, u64)> = counts.iter().map(|(path, n)| (written(path), *n)).collect();
     paths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let mut outcome = Outcome::with_columns(&["path", "keys", "share"]);
     outcome.fact("paths", paths.len());

@@ -63,7 +63,7 @@ fn bar(value: f64, most: f64, room: usize) -> String {
         return String::new();
     }
     let eighths = (value / most * float(count(room * 8))).round() as usize;
-    let rest = EIGHTHS.get(eighths % 8).filter(|_| eighths % 8 > 0);
+    let rest = EIGHTHS.get(eighths % 8).filter(|_| !eighths.is_multiple_of(8));
     "█".repeat(eighths / 8).chars().chain(rest.copied()).collect()
 }
 
@@ -79,10 +79,12 @@ fn sparklines(outcome: &Outcome, values: &[usize]) -> Vec<String> {
         let columns: Vec<Option<f64>> = outcome.rows.chunks(step).map(|rows| average(rows, at)).collect();
         let numbers = || columns.iter().flatten().copied();
         let (least, most) = (numbers().fold(f64::MAX, f64::min), numbers().fold(f64::MIN, f64::max));
-        let drawn: String = columns.iter().map(|value| value.map_or(' ', |value| level(value, least, most))).collect();
+        let drawn: String =
+            columns.iter().map(|value| value.map_or(' ', |value| level(value, least, most))).collect();
         let name = name(at);
         let gap = " ".repeat(widest - name.chars().count());
-        let range = if least > most { "-".to_owned() } else { format!("{}–{}", written(least), written(most)) };
+        let range =
+            if least > most { "-".to_owned() } else { format!("{}–{}", written(least), written(most)) };
         format!("{name}{gap} {drawn} {range}")
     };
     shown().map(line).collect()
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn bars_are_as_long_as_their_numbers() {
-        let rows = vec![vec![json!("a"), json!(8)], vec![json!("bb"), json!(4)], vec![json!("c"), json!(null)]];
+        let rows =
+            vec![vec![json!("a"), json!(8)], vec![json!("bb"), json!(4)], vec![json!("c"), json!(null)]];
         let text = check(&outcome(rows, Drawing::bars(&[0], 1)));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].matches('█').count(), 2 * lines[1].matches('█').count());
@@ -152,7 +155,9 @@ mod tests {
 
     #[test]
     fn however_many_rows_and_however_long_the_names_it_fits() {
-        let rows = |n: usize| (0..n).map(|n| vec![json!("x\u{202e}".repeat(90)), json!(n * n), json!(-3.25)]).collect();
+        let rows = |n: usize| {
+            (0..n).map(|n| vec![json!("x\u{202e}".repeat(90)), json!(n * n), json!(-3.25)]).collect()
+        };
         check(&outcome(rows(500), Drawing::bars(&[0], 1)));
         check(&outcome(rows(500), Drawing::lines([1, 2])));
         let text = check(&outcome(rows(15_000), Drawing::lines([1])));

@@ -126,7 +126,13 @@ impl Profile {
             types.into_iter().filter(|(_, (n, _))| *n <= RARE_MAX && float(*n) < bound).collect();
         rare.sort_by_key(|(_, (n, position))| (*n, *position));
         for (symbol, (n, position)) in rare.into_iter().take(SHOWN_MAX) {
-            findings.add("rare type", findings.names.types.text(symbol), n.into(), number(usual.round()), position);
+            findings.add(
+                "rare type",
+                findings.names.types.text(symbol),
+                n.into(),
+                number(usual.round()),
+                position,
+            );
         }
     }
 
@@ -146,8 +152,7 @@ impl Profile {
         }
         let (first, second) = (count(before.len()), count(after.len()));
         let moved = |(a, b, _): &(u64, u64, Position)| float(*b) / float(second) - float(*a) / float(first);
-        let mut types: Vec<_> =
-            types.into_iter().filter(|(_, one)| moved(one).abs() >= DRIFT_MIN).collect();
+        let mut types: Vec<_> = types.into_iter().filter(|(_, one)| moved(one).abs() >= DRIFT_MIN).collect();
         types.sort_by(|a, b| moved(&b.1).abs().total_cmp(&moved(&a.1).abs()).then_with(|| a.0.cmp(&b.0)));
         for (symbol, (a, b, position)) in types.into_iter().take(SHOWN_MAX) {
             let name = findings.names.types.text(symbol);
@@ -159,7 +164,9 @@ impl Profile {
         let gap = |(a, b): (&Moment, &Moment)| (float_us(b.at.saturating_sub(a.at)), a.at, *b);
         let mut gaps: Vec<(f64, i64, Moment)> =
             self.moments.iter().zip(self.moments.iter().skip(1)).map(gap).collect();
-        let Some(usual) = quantile(&sorted(gaps.iter().map(|(gap, ..)| *gap).collect()), 0.99) else { return };
+        let Some(usual) = quantile(&sorted(gaps.iter().map(|(gap, ..)| *gap).collect()), 0.99) else {
+            return;
+        };
         gaps.retain(|(gap, ..)| *gap > usual * GAP_FACTOR && *gap > 0.0);
         gaps.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
         for (gap, from, moment) in gaps.into_iter().take(SHOWN_MAX) {
@@ -175,7 +182,9 @@ impl Profile {
             .chunk_by(|a, b| minute(a) == minute(b))
             .filter_map(|minute| Some((count(minute.len()), *minute.first()?)))
             .collect();
-        let Some(usual) = quantile(&sorted(minutes.iter().map(|(n, _)| float(*n)).collect()), 0.99) else { return };
+        let Some(usual) = quantile(&sorted(minutes.iter().map(|(n, _)| float(*n)).collect()), 0.99) else {
+            return;
+        };
         let mut bursts: Vec<_> = minutes
             .into_iter()
             .filter(|(n, _)| *n >= BURST_MIN && float(*n) > usual * BURST_FACTOR)
@@ -183,14 +192,21 @@ impl Profile {
         bursts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (n, moment) in bursts.into_iter().take(SHOWN_MAX) {
             let what = findings.time(minute(&moment) * MINUTE_US);
-            findings.add("burst (events in a minute)", what, n.into(), number(usual.round()), moment.position);
+            findings.add(
+                "burst (events in a minute)",
+                what,
+                n.into(),
+                number(usual.round()),
+                moment.position,
+            );
         }
     }
 
     fn large_keys(&self, findings: &mut Findings<'_>) {
         let sizes = sorted(self.keys.values().map(|(n, _)| float(*n)).collect());
         let Some(usual) = quantile(&sizes, 0.99) else { return };
-        let mut large: Vec<_> = self.keys.iter().filter(|(_, (n, _))| float(*n) > usual * LARGE_FACTOR).collect();
+        let mut large: Vec<_> =
+            self.keys.iter().filter(|(_, (n, _))| float(*n) > usual * LARGE_FACTOR).collect();
         large.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(b.0)));
         for (symbol, (n, position)) in large.into_iter().take(SHOWN_MAX) {
             let name = findings.names.keys.text(*symbol);
@@ -201,9 +217,12 @@ impl Profile {
     fn outliers(&self, findings: &mut Findings<'_>) {
         let Some(middle) = median(self.numbers.iter().map(|(value, _)| *value).collect()) else { return };
         let distances = self.numbers.iter().map(|(value, _)| (value - middle).abs()).collect();
-        let Some(spread) = median(distances).filter(|mad| *mad > 0.0).map(|mad| mad * MAD_SCALE) else { return };
+        let Some(spread) = median(distances).filter(|mad| *mad > 0.0).map(|mad| mad * MAD_SCALE) else {
+            return;
+        };
         let score = |value: f64| (value - middle).abs() / spread;
-        let mut far: Vec<_> = self.numbers.iter().filter(|(value, _)| score(*value) > OUTLIER_SCORE).collect();
+        let mut far: Vec<_> =
+            self.numbers.iter().filter(|(value, _)| score(*value) > OUTLIER_SCORE).collect();
         far.sort_by(|a, b| score(b.0).total_cmp(&score(a.0)).then_with(|| a.1.cmp(&b.1)));
         let what = findings.question.value.clone().unwrap_or_default();
         for (value, position) in far.into_iter().take(SHOWN_MAX) {
@@ -219,8 +238,9 @@ mod tests {
 
     #[test]
     fn every_oddity_is_found_with_an_event_to_look_at() {
-        let mut events: Vec<String> =
-            (0..3_000).map(|n| format!("k{}:{}@{}={}", n % 200, ["a", "b"][n / 2_000], n * 60, n % 10)).collect();
+        let mut events: Vec<String> = (0..3_000)
+            .map(|n| format!("k{}:{}@{}={}", n % 200, ["a", "b"][n / 2_000], n * 60, n % 10))
+            .collect();
         events[700] = format!("k0:a@{}=5000", 700 * 60);
         events[1_400] = format!("k0:odd@{}=1", 1_400 * 60);
         events.extend((0..900).map(|n| format!("big:b@{}=3", 400_000 + n / 20)));
@@ -241,8 +261,14 @@ mod tests {
         assert!(found.contains(&("outlier", "payload.v", 701)), "{found:?}");
         assert!(found.contains(&("large key", "big", 3_900)), "{found:?}");
         assert!(found.iter().any(|(finding, _, at)| *finding == "gap (s)" && *at == 3_001), "{found:?}");
-        assert!(found.iter().any(|(finding, _, at)| finding.starts_with("burst") && *at == 3_001), "{found:?}");
-        assert_eq!(found.last(), Some(&("late events", "stored behind later ones, by up to 399944 s", 3_901)));
+        assert!(
+            found.iter().any(|(finding, _, at)| finding.starts_with("burst") && *at == 3_001),
+            "{found:?}"
+        );
+        assert_eq!(
+            found.last(),
+            Some(&("late events", "stored behind later ones, by up to 399944 s", 3_901))
+        );
         assert_eq!(outcome.places.len(), outcome.rows.len());
     }
 }

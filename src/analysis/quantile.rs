@@ -10,7 +10,11 @@ pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 /// The quantile `q` (0 to 1) of values in order; `None` of none.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between 0 and the length")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it lies between 0 and the length"
+)]
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = count(sorted.len().checked_sub(1)?);
     let place = float(last) * q.clamp(0.0, 1.0);
@@ -65,8 +69,9 @@ mod tests {
             let found = quantile(&sorted, q).expect("a value");
             let further = quantile(&sorted, (q + 0.1).min(1.0)).expect("a value");
             // The plain formula, without care for rounding.
-            let place = q * (sorted.len() - 1) as f64;
-            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+            let place = q * float(count(sorted.len() - 1));
+            let at = |wanted: f64| (0_u32..).map(f64::from).zip(&sorted).find(|(n, _)| *n >= wanted).map(|(_, value)| *value);
+            let (low, high) = (at(place.floor()).expect("below"), at(place.ceil()).expect("above"));
             prop_assert!((found - (low + (high - low) * place.fract())).abs() < 1e-6);
             prop_assert!(further + 1e-9 >= found);
         }

@@ -76,7 +76,8 @@ impl Series {
     /// # Errors
     /// `Invalid` (`too_many_buckets`).
     pub(crate) fn finish(self, names: &Dictionary) -> Result<Grid> {
-        let mut groups: Vec<(Option<Symbol>, u64)> = self.totals.iter().map(|(group, n)| (*group, *n)).collect();
+        let mut groups: Vec<(Option<Symbol>, u64)> =
+            self.totals.iter().map(|(group, n)| (*group, *n)).collect();
         let text = |group: Option<Symbol>| group.map(|group| names.groups.text(group));
         groups.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| text(a.0).cmp(&text(b.0))));
         let shown = if groups.len() > GROUPS_SHOWN + 1 { GROUPS_SHOWN } else { groups.len() };
@@ -103,10 +104,10 @@ impl Series {
         let values = |line: Vec<Option<Fold>>| -> Vec<Option<f64>> {
             line.into_iter().map(|fold| fold.map_or(nothing, Fold::finish)).collect()
         };
-        let named = groups.iter().take(shown).map(|(group, _)| text(*group).map(str::to_owned));
+        let shown_groups = groups.iter().take(shown).map(|(group, _)| text(*group).map(str::to_owned));
         let others = groups.len() - shown;
-        let named = named.chain((others > 0).then(|| Some(format!("{others} others"))));
-        Ok(Grid { starts, lines: named.zip(folds.into_iter().map(values)).collect(), others })
+        let titles = shown_groups.chain((others > 0).then(|| Some(format!("{others} others"))));
+        Ok(Grid { starts, lines: titles.zip(folds.into_iter().map(values)).collect(), others })
     }
 
     fn starts(&self) -> Result<Vec<i64>> {

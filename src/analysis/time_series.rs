@@ -1,5 +1,7 @@
 //! What happened in each day, week or month?
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::number::number_or_null;
@@ -8,7 +10,7 @@ use super::question::Question;
 use super::series::Grid;
 
 /// The buckets of a grid as rows.
-pub(crate) fn time_series(grid: Grid, question: &Question) -> Outcome {
+pub(crate) fn time_series(grid: &Grid, question: &Question) -> Outcome {
     let mut outcome = Outcome { columns: vec![question.bucket.name()], ..Outcome::default() };
     for (name, _) in &grid.lines {
         outcome.columns.push(match name {
@@ -31,7 +33,7 @@ pub(crate) fn time_series(grid: Grid, question: &Question) -> Outcome {
         question.zone.name()
     );
     if let Some(by) = &question.by {
-        outcome.definition.push_str(&format!("; a column for each of the commonest values of {by}"));
+        let _ = write!(outcome.definition, "; a column for each of the commonest values of {by}");
     }
     if let Some(last) = grid.starts.last()
         && question.bucket.next(*last, question.zone) > question.now.as_micros()

@@ -56,7 +56,9 @@ pub(crate) fn trend(grid: &Grid, question: &Question) -> Outcome {
         }
         row.push(points.len().into());
         match fit(&points) {
-            None => row.extend([Value::Null, Value::Null, Value::Null, Value::Null, "too few buckets".into()]),
+            None => {
+                row.extend([Value::Null, Value::Null, Value::Null, Value::Null, "too few buckets".into()]);
+            }
             Some(trend) => row.extend(told(&trend)),
         }
         row.resize(columns.len(), Value::Null);
@@ -103,11 +105,7 @@ fn fit(points: &[(f64, f64)]) -> Option<Trend> {
     for (at, (x, y)) in points.iter().enumerate() {
         for (later, higher) in points.iter().skip(at + 1) {
             slopes.push((higher - y) / (later - x));
-            score += match higher.total_cmp(y) {
-                std::cmp::Ordering::Less => -1,
-                _ if higher == y => 0,
-                _ => 1,
-            };
+            score += i64::from(higher > y) - i64::from(higher < y);
         }
     }
     let slopes = sorted(slopes);
@@ -131,7 +129,7 @@ fn fit(points: &[(f64, f64)]) -> Option<Trend> {
 fn variance(points: &[(f64, f64)]) -> f64 {
     let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
     let values = sorted(points.iter().map(|(_, y)| *y).collect());
-    let ties: f64 = values.chunk_by(|a, b| a == b).map(|tied| term(float(count(tied.len())))).sum();
+    let ties: f64 = values.chunk_by(|a, b| a >= b).map(|tied| term(float(count(tied.len())))).sum();
     (term(float(count(points.len()))) - ties) / 18.0
 }
 

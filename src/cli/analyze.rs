@@ -35,6 +35,8 @@ Exit codes: 0 done (also when nothing matches), 1 failed.";
 
 /// The largest answer that a tool gives, in tokens.
 const ANSWER_TOKENS: u64 = 10_000;
+/// The most rows of one page, whatever was asked for.
+const PAGE_ROWS_MAX: u64 = 1_000;
 
 /// What `analyze` takes.
 #[derive(Debug, clap::Args)]
@@ -111,7 +113,6 @@ impl AnalyzeArgs {
         if self.svg.is_some() {
             set("format", "svg".into());
         }
-        set("limit", self.limit.into());
         set("max_tokens", ANSWER_TOKENS.into());
         arguments
     }
@@ -119,38 +120,61 @@ impl AnalyzeArgs {
 
 /// Runs `allsource analyze`.
 pub(super) fn run(analyze: &AnalyzeArgs, host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
-    let answer = host.call("analyze_events", &analyze.to_arguments(), caller);
-    if answer.is_error {
-        return Err(refused(&answer.body).into());
+    let mut arguments = analyze.to_arguments();
+    let mut left = analyze.limit;
+    let mut is_first = true;
+    loop {
+        if is_first {
+            arguments.insert("limit".to_owned(), left.clamp(1, PAGE_ROWS_MAX).into());
+        }
+        let answer = host.call("analyze_events", &arguments, caller);
+        if answer.is_error {
+            return Err(refused(&answer.body).into());
+        }
+        let body = answer.body;
+        for warning in warnings(&body) {
+            writeln!(terminal.err, "warning: {warning}")?;
+        }
+        if let (Some(path), Some(image)) = (&analyze.svg, &answer.image) {
+            save(path, image)?;
+            writeln!(terminal.err, "chart written to {}", path.display())?;
+        }
+        if analyze.json {
+            writeln!(terminal.out, "{:#}", Value::Object(body))?;
+            return Ok(Exit::Done);
+        }
+        if is_first {
+            write_beside(&body, terminal)?;
+        }
+        left = left.saturating_sub(write_table(&body, left, is_first, terminal)?);
+        let Some(next) = body.get("next_cursor").filter(|_| left > 0) else {
+            if body.contains_key("next_cursor") {
+                writeln!(terminal.err, "there are more rows; see them with --limit")?;
+            }
+            return Ok(Exit::Done);
+        };
+        is_first = false;
+        arguments.retain(|name, _| name == "max_tokens");
+        arguments.insert("cursor".to_owned(), next.clone());
     }
-    let body = answer.body;
-    for warning in warnings(&body) {
-        writeln!(terminal.err, "warning: {warning}")?;
-    }
-    if let (Some(path), Some(image)) = (&analyze.svg, &answer.image) {
-        save(path, image)?;
-        writeln!(terminal.err, "chart written to {}", path.display())?;
-    }
-    if analyze.json {
-        writeln!(terminal.out, "{:#}", Value::Object(body))?;
-        return Ok(Exit::Done);
+}
+
+/// What stands beside the rows, before them: facts on standard output, how it was counted on standard error.
+fn write_beside(body: &Object, terminal: &mut Terminal<'_>) -> Ended<()> {
+    for name in ["worst_step", "facts"] {
+        let members = body.get(name).and_then(Value::as_object);
+        for (member, value) in members.into_iter().flatten() {
+            let owner = if name == "facts" { "" } else { "worst step, " };
+            writeln!(terminal.out, "{owner}{member}: {}", table::cell(value))?;
+        }
     }
     if let Some(plot) = body.get("plot").and_then(Value::as_str) {
         writeln!(terminal.out, "{plot}\n")?;
     }
-    write_table(&body, terminal)?;
-    for name in ["worst_step", "facts"] {
-        for (name, value) in body.get(name).and_then(Value::as_object).into_iter().flatten() {
-            writeln!(terminal.out, "{name}: {}", table::cell(value))?;
-        }
-    }
-    if let Some(more) = body.get("more_rows").and_then(Value::as_u64) {
-        writeln!(terminal.err, "{more} more rows; see them with --limit")?;
-    }
     if let Some(said) = body.get("sql").or_else(|| body.get("definition")).and_then(Value::as_str) {
         writeln!(terminal.err, "counted as: {said}")?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the user's own file, outside every data directory")]
@@ -161,16 +185,21 @@ fn save(path: &Path, image: &Image) -> Result<(), Error> {
     })
 }
 
-fn write_table(body: &Object, terminal: &mut Terminal<'_>) -> Ended<()> {
+/// Writes a page; says how many rows it has.
+fn write_table(body: &Object, left: u64, is_first: bool, terminal: &mut Terminal<'_>) -> Ended<u64> {
     let part = |name: &str| body.get("table")?.get(name)?.as_array();
     let columns: Vec<String> =
         part("columns").into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let rows: Vec<Vec<Value>> =
-        part("rows").into_iter().flatten().filter_map(|row| row.as_array().cloned()).collect();
-    if rows.is_empty() {
+    let rows: Vec<Vec<Value>> = part("rows")
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row.as_array().cloned())
+        .take(usize::try_from(left).unwrap_or(usize::MAX))
+        .collect();
+    if rows.is_empty() && is_first {
         writeln!(terminal.err, "nothing to show")?;
     } else {
-        table::write(terminal.out, &columns, &rows, true)?;
+        table::write(terminal.out, &columns, &rows, is_first)?;
     }
-    Ok(())
+    Ok(rows.len() as u64)
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    analyze, backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
-    salvage, search, serve, snapshot, stats, verify,
+    analyze, backup, call, compact, completions, demo, export, fork, import, query, reindex, restore,
+    retention, salvage, search, serve, snapshot, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\

@@ -127,7 +127,9 @@ impl Observed {
         let Some(event_type) = names.types.intern(event.event_type.as_str(), usize::MAX) else {
             return Some(None);
         };
-        let group = by.flatten().map(|spot| group(&mut names.groups, begin(spot.text()), &mut self.has_further_groups));
+        let group = by
+            .flatten()
+            .map(|spot| group(&mut names.groups, begin(spot.text()), &mut self.has_further_groups));
         self.events += 1;
         let number = value.as_ref().and_then(|spot| spot.as_ref()).and_then(Spot::number);
         self.numbers += u64::from(number.is_some());

@@ -17,8 +17,8 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::confirm::{Question, Questions};
-use super::surface::Surface;
 use super::image::picture;
+use super::surface::Surface;
 use super::{completions, confirm, prompts, resources};
 use crate::door::Host;
 use crate::engine::{Caller, Writes};

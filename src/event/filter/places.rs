@@ -52,7 +52,8 @@ impl Places {
     /// What an event has at each place; `None` for nothing and for `null`. A document in which no place lies is not
     /// looked at.
     pub(crate) fn read<'e>(&self, event: &'e Event) -> Vec<Option<Spot<'e>>> {
-        let lies_in = |root: Root| self.places.iter().any(|place| matches!(place, Place::Json(of, _) if *of == root));
+        let lies_in =
+            |root: Root| self.places.iter().any(|place| matches!(place, Place::Json(of, _) if *of == root));
         let read = |root: Root| match root {
             Root::Payload if lies_in(root) => self.plans.payload.extract(event.payload.as_str()),
             Root::Metadata if lies_in(root) => {
@@ -124,7 +125,14 @@ mod tests {
 
     #[test]
     fn places_are_read_as_texts_and_numbers() {
-        let paths = ["entity_id", "position", "payload.status", "payload.nothing", "metadata.actor", "payload.items[1].sku"];
+        let paths = [
+            "entity_id",
+            "position",
+            "payload.status",
+            "payload.nothing",
+            "metadata.actor",
+            "payload.items[1].sku",
+        ];
         let paths: Vec<Path> = paths.into_iter().map(|text| Path::parse(text).expect(text)).collect();
         let event = order_placed();
         let found = Places::new(&paths.iter().collect::<Vec<_>>()).expect("one value each").read(&event);

@@ -1,5 +1,6 @@
 //! What is asked: a use case by its name, or by the words of a sentence.
 
+use super::analyses::{self, Wish};
 use super::said::{When, comparison, when};
 use crate::engine::{Profile, words};
 
@@ -160,8 +161,12 @@ pub(crate) struct Question {
     pub(crate) when: Option<When>,
     /// The number that the words name, and how to compare with it: `> 5000`.
     pub(crate) comparison: Option<String>,
-    /// Indexes into the profile's types that the words name.
+    /// The analysis that the words ask for.
+    pub(crate) analysis: Option<Wish>,
+    /// Indexes into the profile's types that the words name, the most named first.
     pub(crate) types: Vec<usize>,
+    /// The same in the order in which the words name them.
+    pub(crate) mentioned: Vec<usize>,
     /// Paths of fields that the words name, with the index of their type.
     pub(crate) fields: Vec<(usize, String)>,
 }
@@ -193,6 +198,7 @@ impl Question {
             .filter(|word| word.chars().count() > 2 && !EMPTY_WORDS.contains(word))
             .collect();
         let (types, fields) = names_in(&telling, profile);
+        let mentioned = in_order(&types, &telling, profile);
         let text = format!("{use_case} {context}");
         let said = if named.is_some() { context } else { text.as_str() };
         Self {
@@ -204,7 +210,9 @@ impl Question {
             asks_who: asked.iter().any(|word| WHO.contains(&word.as_str())),
             when: when(&text, profile.stats.time_range.map(|(_, last)| last)),
             comparison: comparison(&text),
+            analysis: analyses::asked_for(&asked),
             types,
+            mentioned,
             fields,
         }
     }
@@ -237,6 +245,18 @@ fn names_in(telling: &[&str], profile: &Profile) -> (Vec<usize>, Vec<(usize, Str
         types.into_iter().take(NAMED_MAX).map(|(_, index)| index).collect(),
         fields.into_iter().take(NAMED_MAX).map(|(_, index, path)| (index, path)).collect(),
     )
+}
+
+/// Types in the order in which the words name them.
+fn in_order(types: &[usize], telling: &[&str], profile: &Profile) -> Vec<usize> {
+    let first = |index: &usize| {
+        let one = profile.types.get(*index)?;
+        let parts = words(one.event_type.as_str());
+        telling.iter().position(|word| parts.iter().any(|part| is_same(part, word)))
+    };
+    let mut mentioned = types.to_vec();
+    mentioned.sort_by_key(first);
+    mentioned
 }
 
 /// The same word, but for its ending: `payments` names `payment`, `cancelled` names `cancel`.

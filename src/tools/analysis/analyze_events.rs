@@ -6,7 +6,7 @@ use crate::analysis::{Analysis, Observer};
 use crate::engine::observe;
 use crate::error::Result;
 use crate::tools::answer::Reply;
-use crate::tools::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_DEFAULT, LIMIT_MAX};
+use crate::tools::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_DEFAULT, PAGE};
 use crate::tools::call::Call;
 use crate::tools::{Hints, Tool};
 
@@ -22,7 +22,6 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("approximate", Kind::Flag, "Sketches for distinct and percentiles"),
     Argument::optional("plot", Kind::Flag, "Also draw it with characters"),
     Argument::optional("format", Kind::Choice(&["table", "svg"]), "svg: also a chart as an image"),
-    Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most rows; 50"),
 ];
 
 /// The tool.
@@ -36,11 +35,11 @@ pub(in crate::tools) const TOOL: Tool = Tool {
                   entities. cohorts: who comes back. correlation of types. profile: oddities, each with an event. Reads 10 s at \
                   most. Not for single events (query_events).",
     hints: Hints::READ,
-    arguments: &[FILTER, ARGUMENTS, BUDGET],
+    arguments: &[FILTER, ARGUMENTS, PAGE, BUDGET],
     fields: &[
         Field::new("worst_step", "object"),
         Field::new("facts", "object"),
-        Field::new("more_rows", "integer"),
+        Field::new("total_rows", "integer"),
         Field::new("sql", "string"),
         Field::new("definition", "string"),
         Field::new("plot", "string"),

@@ -72,7 +72,9 @@ fn amount(call: &Call<'_>, view: &View) -> Result<Option<Path>> {
     let profile = Profile::of(&view.snapshot, call.engine.clock().as_ref())?;
     let amount = profile.fields().into_iter().find(|(_, field)| field.role == Role::Amount);
     // A path that cannot be read back is none that can be measured.
-    Ok(amount.and_then(|(_, field)| Path::parse(&field.path).ok()).filter(|path| Places::new(&[path]).is_ok()))
+    Ok(amount
+        .and_then(|(_, field)| Path::parse(&field.path).ok())
+        .filter(|path| Places::new(&[path]).is_ok()))
 }
 
 fn aggregate(call: &Call<'_>, view: &View, has_value: bool) -> Result<Aggregate> {
@@ -88,14 +90,19 @@ fn aggregate(call: &Call<'_>, view: &View, has_value: bool) -> Result<Aggregate>
     let numbers: Vec<String> = numbers.take(NEAREST_MAX).collect();
     let some = match numbers.as_slice() {
         [] => "such as payload.total".to_owned(),
-        some => format!("numbers are at {}", some.iter().map(|path| quote(path)).collect::<Vec<_>>().join(", ")),
+        some => {
+            format!("numbers are at {}", some.iter().map(|path| quote(path)).collect::<Vec<_>>().join(", "))
+        }
     };
     let message = format!("make the {} of a value: value is missing; {some}", aggregate.name());
     let error = Error::invalid("missing_argument", message).with("argument", "value");
     Err(match numbers.first() {
         Some(path) => {
-            let arguments = json!({"analysis": call.arguments.text("analysis"), "aggregate": text, "value": path});
-            error.with("nearest", numbers.clone()).with("example", json!({"tool": call.tool.name, "arguments": arguments}))
+            let arguments =
+                json!({"analysis": call.arguments.text("analysis"), "aggregate": text, "value": path});
+            error
+                .with("nearest", numbers.clone())
+                .with("example", json!({"tool": call.tool.name, "arguments": arguments}))
         }
         None => error,
     })
@@ -108,15 +115,21 @@ fn steps(call: &Call<'_>, view: &View, analysis: Analysis) -> Result<Vec<NamePat
         (_, 0) => return Ok(Vec::new()),
         (Analysis::Duration, 2) => {}
         (Analysis::Duration, n) => {
-            return wrong(format!("measure a duration: {n} steps are given; give two event types, or none for whole entities"));
+            return wrong(format!(
+                "measure a duration: {n} steps are given; give two event types, or none for whole entities"
+            ));
         }
         (Analysis::Funnel, 2..=STEPS_MAX) => {}
         (Analysis::Funnel, n) => {
-            return wrong(format!("follow a funnel: {n} steps are given; give 2 to {STEPS_MAX} event types, or none for the commonest paths"));
+            return wrong(format!(
+                "follow a funnel: {n} steps are given; give 2 to {STEPS_MAX} event types, or none for the commonest paths"
+            ));
         }
         _ => {
             let name = analysis.name();
-            return wrong(format!("make {name}: it takes no steps; funnel and duration do, others are filtered with event_type"));
+            return wrong(format!(
+                "make {name}: it takes no steps; funnel and duration do, others are filtered with event_type"
+            ));
         }
     }
     let types = view.snapshot.stats()?.event_types;
@@ -127,7 +140,9 @@ fn steps(call: &Call<'_>, view: &View, analysis: Analysis) -> Result<Vec<NamePat
             let near = nearest(text, types.iter().map(|one| one.event_type.as_str()), NEAREST_MAX);
             let hint = match near.as_slice() {
                 [] => "quick_stats lists the types there are".to_owned(),
-                near => format!("nearest: {}", near.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")),
+                near => {
+                    format!("nearest: {}", near.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", "))
+                }
             };
             let message = format!("take steps[{at}]: there is no event type {}; {hint}", quote(text));
             let untrusted = json!(["/error/message", "/error/nearest"]);

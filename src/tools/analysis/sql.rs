@@ -21,7 +21,9 @@ pub(super) fn sql(question: &Question, view: &View) -> Option<String> {
             };
             Some(format!("SELECT {group}, count(*){measure} FROM events{filter} GROUP BY 1 ORDER BY 2 DESC"))
         }
-        Analysis::TimeSeries if question.zone == TimeZone::UTC && !matches!(question.bucket, Bucket::Span(_)) => {
+        Analysis::TimeSeries
+            if question.zone == TimeZone::UTC && !matches!(question.bucket, Bucket::Span(_)) =>
+        {
             let bucket = question.bucket.name();
             let by = question.by.as_deref().map(expression);
             let (group, order) = match by {

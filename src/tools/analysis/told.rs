@@ -7,9 +7,9 @@ use super::sql::sql;
 use crate::analysis::{Aggregate, Analysis, Outcome, Question, chart, plot};
 use crate::engine::{OBSERVE_TIME_MAX, Observed, Stopped, View};
 use crate::error::Result;
-use crate::event::quote;
+use crate::event::{Position, quote};
 use crate::tools::Image;
-use crate::tools::answer::{Reply, Rows};
+use crate::tools::answer::{Paging, Reply, Rows};
 use crate::tools::call::Call;
 
 /// The answer to a call.
@@ -36,6 +36,23 @@ pub(super) fn tell(
         return Ok(reply);
     }
     reply.warnings.append(&mut outcome.notes);
+    name_events(view, &mut outcome)?;
+    // Said once, on the first page.
+    if call.cursor.is_none() {
+        put_beside(call, view, &mut reply, question, &mut outcome)?;
+    }
+    put_rows(call, view, &mut reply, outcome);
+    Ok(reply)
+}
+
+/// What stands beside the rows.
+fn put_beside(
+    call: &Call<'_>,
+    view: &View,
+    reply: &mut Reply,
+    question: &Question,
+    outcome: &mut Outcome,
+) -> Result<()> {
     for path in &outcome.paths {
         let change = json!({"steps": path});
         reply.next_steps.push(call.refining(change, "this path as a funnel"));
@@ -43,24 +60,38 @@ pub(super) fn tell(
     if !outcome.paths.is_empty() {
         reply.untrusted.push("/next_steps");
     }
-    name_events(view, &mut outcome)?;
-    put_fields(&mut reply, question, &mut outcome);
+    put_facts(reply, question, outcome);
+    if outcome.rows.len() > call.limit() {
+        reply.field("total_rows", outcome.rows.len());
+    }
     match sql(question, view) {
         Some(sql) => reply.field("sql", sql),
         None => reply.field("definition", outcome.definition.as_str()),
     }
-    draw(call, &mut reply, question, &outcome)?;
-    let left_out = outcome.rows.len().saturating_sub(call.limit());
-    if left_out > 0 {
-        reply.field("more_rows", left_out);
-        outcome.rows.truncate(call.limit());
+    draw(call, reply, question, outcome)
+}
+
+/// The rows of the page. A cursor counts rows where others have positions: an analysis is made anew over what the first
+/// page saw, and what was shown is passed over.
+fn put_rows(call: &Call<'_>, view: &View, reply: &mut Reply, outcome: Outcome) {
+    let shown =
+        call.cursor.as_ref().map_or(0, |cursor| usize::try_from(cursor.place.get()).unwrap_or(usize::MAX));
+    let total = outcome.rows.len();
+    let items: Vec<Value> =
+        outcome.rows.into_iter().skip(shown).take(call.limit()).map(Value::Array).collect();
+    if items.is_empty() {
+        return;
     }
-    if !outcome.rows.is_empty() {
-        reply.untrusted.push("/table");
-        let items = outcome.rows.into_iter().map(Value::Array).collect();
-        reply.rows = Some(Rows { columns: Some(outcome.columns), name: "table", items, paging: None });
-    }
-    Ok(reply)
+    let end = shown.saturating_add(items.len());
+    let place = |rows: usize| Position::new(u64::try_from(rows).unwrap_or(u64::MAX));
+    let paging = Paging {
+        cursor: call.cursor_for(&view.snapshot, false),
+        places: (shown + 1..=end).map(place).collect(),
+        next: (end < total).then(|| place(end)),
+        is_ranked: false,
+    };
+    reply.untrusted.push("/table");
+    reply.rows = Some(Rows { columns: Some(outcome.columns), name: "table", items, paging: Some(paging) });
 }
 
 /// Says what was not counted, and why.
@@ -89,8 +120,13 @@ fn warn(reply: &mut Reply, question: &Question, observed: &Observed) {
         warnings.push("there are too many groups to tell all apart; the later ones are one group".to_owned());
     }
     let is_measured = question.aggregate.needs_value() && question.analysis != Analysis::Profile;
-    if let Some(value) = question.value.as_ref().filter(|_| is_measured && observed.numbers == 0 && observed.events > 0) {
-        warnings.push(format!("no event has a number at {}; for any values use aggregate distinct", quote(value)));
+    if let Some(value) =
+        question.value.as_ref().filter(|_| is_measured && observed.numbers == 0 && observed.events > 0)
+    {
+        warnings.push(format!(
+            "no event has a number at {}; for any values use aggregate distinct",
+            quote(value)
+        ));
     }
 }
 
@@ -107,14 +143,16 @@ fn name_events(view: &View, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-fn put_fields(reply: &mut Reply, question: &Question, outcome: &mut Outcome) {
+fn put_facts(reply: &mut Reply, question: &Question, outcome: &mut Outcome) {
     if let Some(worst) = outcome.facts.shift_remove("worst_step") {
         reply.untrusted.push("/worst_step");
         reply.field("worst_step", worst);
     }
     let mut facts = std::mem::take(&mut outcome.facts);
-    let uses_aggregate =
-        matches!(question.analysis, Analysis::Frequency | Analysis::TimeSeries | Analysis::Trend | Analysis::Anomalies);
+    let uses_aggregate = matches!(
+        question.analysis,
+        Analysis::Frequency | Analysis::TimeSeries | Analysis::Trend | Analysis::Anomalies
+    );
     if let Some(error) = question.aggregate.error(question.approximate).filter(|_| uses_aggregate) {
         facts.insert("error".to_owned(), error.into());
     }
@@ -146,7 +184,9 @@ fn draw(call: &Call<'_>, reply: &mut Reply, question: &Question, outcome: &Outco
 /// What stands above a chart.
 fn title(question: &Question) -> String {
     let per = match question.analysis {
-        Analysis::TimeSeries | Analysis::Anomalies | Analysis::Trend => format!(" per {}", question.bucket.name()),
+        Analysis::TimeSeries | Analysis::Anomalies | Analysis::Trend => {
+            format!(" per {}", question.bucket.name())
+        }
         _ => String::new(),
     };
     let measure = match question.aggregate {
