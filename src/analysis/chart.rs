@@ -1,15 +1,14 @@
 //! An outcome drawn as an image, for people: SVG, whose text the viewer sets in its own font.
 
 use plotters::prelude::{
-    BLACK, ChartBuilder, DrawingAreaErrorKind, IntoDrawingArea, IntoFont, LineSeries, Palette, Palette99,
-    PathElement, Rectangle, SVGBackend, SeriesLabelPosition, Text, WHITE,
+    BLACK, ChartBuilder, DrawingAreaErrorKind, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor,
+    Rectangle, SVGBackend, SeriesLabelPosition, Text, WHITE,
 };
 use plotters::style::Color;
 use serde_json::Value;
 
 use super::number::{count, float, number};
-use super::outcome::{Drawing, Outcome};
-use super::plot::short;
+use super::outcome::{Drawing, Outcome, short};
 use super::quantile::mean;
 use crate::error::{Error, Result};
 
@@ -27,6 +26,18 @@ const BARS_LEFT: i32 = 280;
 const BARS_WIDTH: f64 = 460.0;
 /// The most characters of a name.
 const LABEL_MAX: usize = 38;
+/// Colours that people tell apart, whatever they see of red and green (Okabe and Ito 2008), and grey.
+const COLORS: [RGBColor; 9] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(240, 228, 66),
+    RGBColor(128, 128, 128),
+];
 /// The most points of a line: more are averaged.
 const POINTS_MAX: usize = 800;
 
@@ -69,8 +80,8 @@ fn bars(
     let tops = (TITLE_HEIGHT..).step_by(BAR_HEIGHT as usize).filter_map(|top| i32::try_from(top).ok());
     for ((row, size), top) in rows.iter().zip(numbers).zip(tops) {
         let right = BARS_LEFT + pixels(size.abs() / most * BARS_WIDTH);
-        let bar = Rectangle::new([(BARS_LEFT, top), (right, top + 16)], Palette99::pick(0).filled());
-        area.draw(&Text::new(short(&drawing.label(row), LABEL_MAX), (10, top + 2), font.clone()))?;
+        let bar = Rectangle::new([(BARS_LEFT, top), (right, top + 16)], color(0).filled());
+        area.draw(&Text::new(drawing.label(row, LABEL_MAX), (10, top + 2), font.clone()))?;
         area.draw(&bar)?;
         area.draw(&Text::new(number(size).to_string(), (right + 6, top + 2), font.clone()))?;
     }
@@ -115,12 +126,13 @@ fn lines(outcome: &Outcome, drawing: &Drawing, title: &str, svg: &mut String) ->
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .max_light_lines(0)
         .x_labels(8)
         .x_label_formatter(&name_of)
         .y_label_formatter(&|y| number(*y).to_string())
         .draw()?;
     for (at, (name, points)) in lines.into_iter().enumerate() {
-        let color = Palette99::pick(at).to_rgba();
+        let color = color(at);
         let series = LineSeries::new(points, color.stroke_width(2));
         let key = move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], color.stroke_width(2));
         chart.draw_series(series)?.label(name).legend(key);
@@ -138,11 +150,15 @@ fn lines(outcome: &Outcome, drawing: &Drawing, title: &str, svg: &mut String) ->
     area.present()
 }
 
+fn color(at: usize) -> RGBColor {
+    COLORS.get(at % COLORS.len()).copied().unwrap_or(BLACK)
+}
+
 /// What the row nearest to `x` is called.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies within the rows")]
 fn name_at(outcome: &Outcome, drawing: &Drawing, x: f64) -> String {
     let row = outcome.rows.get(x.round().max(0.0) as usize);
-    row.map_or_else(String::new, |row| short(&drawing.label(row), 19))
+    row.map_or_else(String::new, |row| drawing.label(row, 19))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::event::Position;
+use crate::event::{Position, visible};
 
 /// A table with what is to be said beside it.
 #[derive(Clone, Debug, Default)]
@@ -59,12 +59,23 @@ impl Drawing {
         Self { labels: vec![0], values: values.into_iter().collect(), is_line: true }
     }
 
-    /// What a row is called.
-    pub(crate) fn label(&self, row: &[Value]) -> String {
+    /// What a row is called, in at most `chars_max` characters; of two names each gets its half.
+    pub(crate) fn label(&self, row: &[Value], chars_max: usize) -> String {
+        let each = chars_max / self.labels.len().max(1);
+        let each = if self.labels.len() > 1 { each.saturating_sub(2) } else { each };
         let text = |at: &usize| {
             let cell = row.get(*at)?;
-            Some(cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
+            Some(short(&cell.as_str().map_or_else(|| cell.to_string(), str::to_owned), each))
         };
         self.labels.iter().filter_map(text).collect::<Vec<_>>().join(" → ")
     }
+}
+
+/// The text in at most `chars_max` characters, hidden ones made visible.
+pub(super) fn short(text: &str, chars_max: usize) -> String {
+    let text = visible(text);
+    if text.chars().count() <= chars_max {
+        return text;
+    }
+    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
 }

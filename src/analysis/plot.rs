@@ -3,15 +3,14 @@
 use serde_json::Value;
 
 use super::number::{count, float};
-use super::outcome::{Drawing, Outcome};
-use crate::event::visible;
+use super::outcome::{Drawing, Outcome, short};
 
 /// The widest line: 60 characters.
 const WIDTH: usize = 60;
 /// The most lines: 20.
 const LINES_MAX: usize = 20;
-/// The widest name: 24 characters.
-const LABEL_MAX: usize = 24;
+/// The widest name: 28 characters.
+const LABEL_MAX: usize = 28;
 /// The widest number: 10 characters.
 const NUMBER_MAX: usize = 10;
 /// Eighths of a character, from the left.
@@ -42,7 +41,7 @@ fn bars(outcome: &Outcome, drawing: &Drawing, value: usize) -> Vec<String> {
         .rows
         .iter()
         .take(LINES_MAX)
-        .map(|row| (short(&drawing.label(row), LABEL_MAX), number_at(row, value)))
+        .map(|row| (drawing.label(row, LABEL_MAX), number_at(row, value)))
         .collect();
     let widest = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     let most = rows.iter().filter_map(|(_, value)| *value).map(f64::abs).fold(0.0, f64::max);
@@ -112,15 +111,6 @@ fn written(value: impl std::borrow::Borrow<f64>) -> String {
         _ => format!("{value:.3}"),
     };
     text.chars().take(NUMBER_MAX).collect()
-}
-
-/// The text in at most `max` characters, hidden ones made visible.
-pub(super) fn short(text: &str, max: usize) -> String {
-    let text = visible(text);
-    if text.chars().count() <= max {
-        return text;
-    }
-    text.chars().take(max - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

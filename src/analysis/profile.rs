@@ -1,6 +1,6 @@
 //! What is odd about these events? Each finding with an event to look at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ struct Moment {
 pub(crate) struct Profile {
     moments: Vec<Moment>,
     keys: HashMap<Symbol, (u64, Position)>,
-    numbers: Vec<(f64, Position)>,
+    numbers: Vec<(f64, Position, Symbol)>,
     latest: Option<i64>,
     /// How many happened before what was stored before them, by how much at most, and which.
     late: (u64, i64, Position),
@@ -75,7 +75,7 @@ impl Profile {
         self.moments.push(Moment { at, position, event_type });
         let key = self.keys.entry(seen.key).or_default();
         *key = (key.0 + 1, position);
-        self.numbers.extend(seen.number.map(|number| (number, position)));
+        self.numbers.extend(seen.number.map(|number| (number, position, seen.key)));
         let latest = self.latest.unwrap_or(at);
         if at < latest {
             self.late.0 += 1;
@@ -215,17 +215,20 @@ impl Profile {
     }
 
     fn outliers(&self, findings: &mut Findings<'_>) {
-        let Some(middle) = median(self.numbers.iter().map(|(value, _)| *value).collect()) else { return };
-        let distances = self.numbers.iter().map(|(value, _)| (value - middle).abs()).collect();
+        let Some(middle) = median(self.numbers.iter().map(|(value, ..)| *value).collect()) else { return };
+        let distances = self.numbers.iter().map(|(value, ..)| (value - middle).abs()).collect();
         let Some(spread) = median(distances).filter(|mad| *mad > 0.0).map(|mad| mad * MAD_SCALE) else {
             return;
         };
         let score = |value: f64| (value - middle).abs() / spread;
         let mut far: Vec<_> =
-            self.numbers.iter().filter(|(value, _)| score(*value) > OUTLIER_SCORE).collect();
+            self.numbers.iter().filter(|(value, ..)| score(*value) > OUTLIER_SCORE).collect();
         far.sort_by(|a, b| score(b.0).total_cmp(&score(a.0)).then_with(|| a.1.cmp(&b.1)));
+        // One of each key: most carry the same number from event to event.
+        let mut met = HashSet::new();
+        far.retain(|(.., key)| met.len() < SHOWN_MAX && met.insert(*key));
         let what = findings.question.value.clone().unwrap_or_default();
-        for (value, position) in far.into_iter().take(SHOWN_MAX) {
+        for (value, position, _) in far {
             findings.add("outlier", what.as_str(), number(*value), number(middle), *position);
         }
     }

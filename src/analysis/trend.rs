@@ -111,11 +111,11 @@ fn fit(points: &[(f64, f64)]) -> Option<Trend> {
     let slopes = sorted(slopes);
     let slope = quantile(&slopes, 0.5)?;
     let deviation = variance(points).sqrt();
-    // Ranks of the bounds among the slopes, counted from the middle.
+    // Ranks of the bounds among the slopes, rounded and counted as SciPy counts them.
     let pairs = float(count(slopes.len()));
-    let reach = Z_95 * deviation / 2.0;
-    let rank = |offset: f64| quantile(&slopes, ((pairs / 2.0 + offset) / (pairs - 1.0)).clamp(0.0, 1.0));
-    let (low, high) = (rank(-reach - 1.0)?, rank(reach)?);
+    let rank = |offset: f64| (pairs / 2.0 + offset * Z_95 * deviation / 2.0).round_ties_even();
+    let at_rank = |rank: f64| quantile(&slopes, rank.clamp(0.0, pairs - 1.0) / (pairs - 1.0));
+    let (low, high) = (at_rank(rank(-1.0) - 1.0)?, at_rank(rank(1.0))?);
     let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let (first, last) = (*xs.first()?, *xs.last()?);
     let intercept = median(ys)? - slope * median(xs)?;
