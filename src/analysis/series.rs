@@ -34,10 +34,8 @@ pub(crate) struct Series {
 pub(crate) struct Grid {
     /// Where each bucket begins, without gap.
     pub starts: Vec<i64>,
-    /// The name and the values of each group, the largest first.
+    /// The name and the values of each group, the largest first; the last may be that of all others.
     pub lines: Vec<(Option<String>, Vec<Option<f64>>)>,
-    /// How many groups are added up in the last line.
-    pub others: usize,
 }
 
 impl Series {
@@ -107,7 +105,7 @@ impl Series {
         let shown_groups = groups.iter().take(shown).map(|(group, _)| text(*group).map(str::to_owned));
         let others = groups.len() - shown;
         let titles = shown_groups.chain((others > 0).then(|| Some(format!("{others} others"))));
-        Ok(Grid { starts, lines: titles.zip(folds.into_iter().map(values)).collect(), others })
+        Ok(Grid { starts, lines: titles.zip(folds.into_iter().map(values)).collect() })
     }
 
     fn starts(&self) -> Result<Vec<i64>> {

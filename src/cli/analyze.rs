@@ -9,6 +9,7 @@ use super::answer::{refused, warnings};
 use super::filter::FilterArgs;
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
+use crate::analysis::Analysis;
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::error::{Error, ErrorKind};
@@ -42,12 +43,13 @@ const PAGE_ROWS_MAX: u64 = 1_000;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct AnalyzeArgs {
-    /// frequency, time_series, funnel, transitions, duration, cohorts, correlation, trend, anomalies or profile
+    /// The question
+    #[arg(value_name = "ANALYSIS", value_parser = Analysis::NAMES)]
     analysis: String,
     /// Event types in order, for funnel and duration
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     steps: Vec<String>,
-    /// Whose events they are: a path [default: entity_id]
+    /// Whose events they are: a path [default: the entity]
     #[arg(long, value_name = "PATH")]
     key: Option<String>,
     /// The longest time from the first step to the last, such as 14d

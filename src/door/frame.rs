@@ -246,7 +246,7 @@ fn answer_within(bytes_max: usize, kind: Kind, outcome: &Outcome) -> Result<Fram
 }
 
 pub(super) fn parse_answer(kind: Kind, body: &[u8]) -> Result<Outcome, serde_json::Error> {
-    let AnswerBody::<&RawValue, Image> { body, is_error, image, error } = serde_json::from_slice(body)?;
+    let AnswerBody::<&RawValue, Box<Image>> { body, is_error, image, error } = serde_json::from_slice(body)?;
     let body = body.map(|raw| deep_object(raw.get())).transpose()?.unwrap_or_default();
     Ok(match (kind, error) {
         (Kind::Operation, Some(error)) => Outcome::Operation(Err(error.again())),
@@ -318,13 +318,15 @@ mod tests {
         let sent = Request { kind: Kind::Tool, name: "n", arguments: &arguments, caller: &Caller::default() };
         let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();
         assert_eq!(received.arguments.unwrap(), arguments);
-        let image = Image { mime_type: "image/svg+xml".to_owned(), text: "<svg>\"</svg>".to_owned() };
-        let outcome = Outcome::Tool(Answer { body: arguments.clone(), is_error: false, image: Some(image) });
+        let image =
+            Box::new(Image { mime_type: "image/svg+xml".to_owned(), text: "<svg>\"</svg>".to_owned() });
+        let outcome =
+            Outcome::Tool(Answer { body: arguments.clone(), is_error: false, image: Some(image.clone()) });
         let body = body_of(&answer(Kind::Tool, &outcome).unwrap(), What::Answer);
         let Outcome::Tool(answer) = parse_answer(Kind::Tool, &body).unwrap() else {
             panic!("not a tool's answer")
         };
-        assert_eq!(answer.body, arguments);
+        assert_eq!((answer.body, answer.image), (arguments, Some(image)));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) use change::{Change, diff};
 pub(crate) use fold::{Folded, Origin};
 pub(crate) use forking::{EntityDiff, FieldMoved, ForkDiff, Numbers};
 pub(crate) use ingest::{check_fork_writes, check_main_writes};
-pub(crate) use observe::{Observed, Stopped, Wanted, observe};
+pub(crate) use observe::{OBSERVE_TIME_MAX, Observed, Stopped, Wanted, observe};
 pub(crate) use profile::{FieldProfile, Profile, Role, TypeProfile, words};
 pub(crate) use queries::{Queries, Query, QueryId};
 pub(crate) use query::{Found, Stretch, View, Wish, exactly};

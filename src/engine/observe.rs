@@ -66,6 +66,15 @@ pub(crate) struct Observed {
     pub damaged: u64,
 }
 
+/// What becomes of an event.
+enum Sight {
+    Seen(Seen),
+    /// It has no key.
+    Passed,
+    /// It has a name for which there is no room.
+    NoRoom,
+}
+
 /// Shows the events of a view to an observer, in order of position, for at most 10 s.
 ///
 /// # Errors
@@ -79,38 +88,41 @@ pub(crate) fn observe(
     let paths: Vec<&Path> = [&wanted.key, &wanted.by, &wanted.value].into_iter().flatten().collect();
     let places = Places::new(&paths)?;
     let started = clock.elapsed();
-    let mut observed = Observed::default();
+    let mut met = Observed::default();
     let mut after = Position::ZERO;
     loop {
         let left = OBSERVE_TIME_MAX.saturating_sub(clock.elapsed().saturating_sub(started));
         let scan = Scan { filter: view.filter.clone(), after, ..Scan::default() };
         let limits = ScanLimits { events_max: STEP, time_max: left, ..ScanLimits::default() };
         let page = view.snapshot.replay(&scan, &limits)?;
-        observed.damaged += page.damaged;
+        met.damaged += page.damaged;
         for event in &page.events {
-            let Some(seen) = observed.see(event, wanted, &places) else { continue };
-            let has_room = seen.is_some_and(|seen| observer.take(&seen));
+            let has_room = match met.see(event, wanted, &places) {
+                Sight::Seen(seen) => observer.take(&seen),
+                Sight::Passed => true,
+                Sight::NoRoom => false,
+            };
             if !has_room {
-                observed.scanned_to = Some(event.position);
-                observed.stopped = Some(Stopped::Room);
-                return Ok(observed);
+                met.scanned_to = Some(event.position);
+                met.stopped = Some(Stopped::Room);
+                return Ok(met);
             }
         }
         match page.scanned_to {
-            _ if page.complete => return Ok(observed),
+            _ if page.complete => return Ok(met),
             Some(to) if to > after && !left.is_zero() => after = to,
             _ => {
-                observed.scanned_to = Some(after);
-                observed.stopped = Some(Stopped::Time);
-                return Ok(observed);
+                met.scanned_to = Some(after);
+                met.stopped = Some(Stopped::Time);
+                return Ok(met);
             }
         }
     }
 }
 
 impl Observed {
-    /// The event as an analysis sees it: `None` without a key, `Some(None)` when there is no room for another name.
-    fn see(&mut self, event: &Event, wanted: &Wanted, places: &Places) -> Option<Option<Seen>> {
+    /// The event as an analysis sees it.
+    fn see(&mut self, event: &Event, wanted: &Wanted, places: &Places) -> Sight {
         let mut spots = places.read(event).into_iter();
         let mut next = |path: &Option<Path>| path.as_ref().map(|_| spots.next().flatten());
         let (key, by, value) = (next(&wanted.key), next(&wanted.by), next(&wanted.value));
@@ -119,13 +131,13 @@ impl Observed {
             Some(Some(spot)) => spot.text(),
             Some(None) => {
                 self.without_key += 1;
-                return None;
+                return Sight::Passed;
             }
         };
         let names = &mut self.names;
-        let Some(symbol) = names.keys.intern(begin(key), KEYS_MAX) else { return Some(None) };
+        let Some(symbol) = names.keys.intern(begin(key), KEYS_MAX) else { return Sight::NoRoom };
         let Some(event_type) = names.types.intern(event.event_type.as_str(), usize::MAX) else {
-            return Some(None);
+            return Sight::NoRoom;
         };
         let group = by
             .flatten()
@@ -138,7 +150,7 @@ impl Observed {
             None => Some(xxh3_64(key.as_bytes())),
             Some(spot) => spot.as_ref().map(|spot| xxh3_64(spot.text().as_bytes())),
         };
-        Some(Some(Seen {
+        Sight::Seen(Seen {
             position: event.position,
             timestamp: event.timestamp,
             key: symbol,
@@ -146,7 +158,7 @@ impl Observed {
             by: group.flatten(),
             number,
             hash,
-        }))
+        })
     }
 }
 

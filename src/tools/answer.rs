@@ -115,7 +115,7 @@ pub(crate) struct Reply {
     /// The rows.
     pub rows: Option<Rows>,
     /// A picture for people, outside the budget: no model reads it as text.
-    pub image: Option<Image>,
+    pub image: Option<Box<Image>>,
 }
 
 impl Reply {

@@ -118,7 +118,7 @@ pub struct Answer {
     /// The caller made a mistake or the store refused: `body.error` says what and what next.
     pub is_error: bool,
     /// A picture beside it, for people; the body says everything without it.
-    pub image: Option<Image>,
+    pub image: Option<Box<Image>>,
 }
 
 /// A picture.
@@ -132,8 +132,8 @@ pub struct Image {
 
 impl Image {
     /// An SVG document.
-    pub(crate) fn svg(text: String) -> Self {
-        Self { mime_type: "image/svg+xml".to_owned(), text }
+    pub(crate) fn svg(text: String) -> Box<Self> {
+        Box::new(Self { mime_type: "image/svg+xml".to_owned(), text })
     }
 }
 

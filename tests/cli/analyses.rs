@@ -43,6 +43,6 @@ fn a_wrong_analysis_is_refused_with_those_there_are() {
     fs::write(dir.path().join("x.jsonl"), lines(7)).expect("written");
     check(dir.path(), &["import", "x.jsonl"], 0);
     let output = run(dir.path(), &["analyze", "funnels"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("frequency, time_series, funnel"), "{}", text(&output.stderr));
 }

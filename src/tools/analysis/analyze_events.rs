@@ -54,7 +54,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let asked = Asked::new(call, &view)?;
     let mut observer = Observer::new(&asked.question);
-    let observed = observe(&view, &asked.wanted, call.engine.clock().as_ref(), &mut observer)?;
-    let outcome = observer.finish(&observed.names, &asked.question)?;
-    tell(call, &view, &asked, &observed, outcome)
+    let met = observe(&view, &asked.wanted, call.engine.clock().as_ref(), &mut observer)?;
+    let outcome = observer.finish(&met.names, &asked.question)?;
+    tell(call, &view, &asked, &met, outcome)
 }

@@ -113,13 +113,12 @@ fn steps(call: &Call<'_>, view: &View, analysis: Analysis) -> Result<Vec<NamePat
     let wrong = |message: String| Err(Error::invalid("bad_argument", message).with("argument", "steps"));
     match (analysis, given.len()) {
         (_, 0) => return Ok(Vec::new()),
-        (Analysis::Duration, 2) => {}
+        (Analysis::Duration, 2) | (Analysis::Funnel, 2..=STEPS_MAX) => {}
         (Analysis::Duration, n) => {
             return wrong(format!(
                 "measure a duration: {n} steps are given; give two event types, or none for whole entities"
             ));
         }
-        (Analysis::Funnel, 2..=STEPS_MAX) => {}
         (Analysis::Funnel, n) => {
             return wrong(format!(
                 "follow a funnel: {n} steps are given; give 2 to {STEPS_MAX} event types, or none for the commonest paths"
