@@ -78,6 +78,14 @@
 //! scanned, one bit a dimension first and then exactly, or looked up in a graph where that is cheaper. Whatever the indexes
 //! say is read from the store before it is shown.
 //!
+//! # How many events add up
+//!
+//! An analysis ([`Engine`](engine::Engine), asked through the tools) reads the events of a view once, in order of position, and shows each
+//! to an observer as numbers and symbols: whose it is, what happened, when, its group, its measure. Documents are read only where
+//! a path leads into one. What depends on order is put together by key at the end, in order of timestamp and then position, so
+//! that an event which was stored late stands where it happened. Results are exact, unless a sketch is asked for; what is held is bounded,
+//! and an answer that did not see everything says so.
+//!
 //! # What becomes of it
 //!
 //! A full log file is indexed, then sealed: the same events in a Parquet file with an envelope beside it. Both stay for

@@ -14,6 +14,8 @@ use crate::event::{nearest, quote};
 
 /// The registers of a sketch of distinct values: 2¹⁴, for a standard error of 1.04/√2¹⁴ = 0.8 %.
 const REGISTERS_LOG2: u8 = 14;
+/// The values that weigh as much as the registers of a sketch: 1,500.
+const SKETCH_VALUES: usize = 1_500;
 /// The centroids of a digest: 200, each of 1 % of the values at most, so that a rank is off by some 0.5 %.
 const CENTROIDS_MAX: usize = 200;
 /// The values that wait before a digest takes them in: 2,000.
@@ -104,7 +106,8 @@ impl Aggregate {
 pub(crate) enum Fold {
     Count(u64),
     Distinct(HashSet<u64>),
-    Sketch(Box<Sketch>),
+    /// The sketch, and how many values it is counted as holding: its registers are as large as 1,500.
+    Sketch(Box<Sketch>, usize),
     /// The sum, what rounding lost of it (Neumaier 1974), and how many; for sum and mean.
     Sum {
         sum: f64,
@@ -178,7 +181,7 @@ impl Fold {
             Aggregate::Count => Self::Count(0),
             Aggregate::Distinct if approximate => {
                 HyperLogLogPlus::new(REGISTERS_LOG2, BuildHasherDefault::default())
-                    .map_or(Self::Nothing, |sketch| Self::Sketch(Box::new(sketch)))
+                    .map_or(Self::Nothing, |sketch| Self::Sketch(Box::new(sketch), 0))
             }
             Aggregate::Distinct => Self::Distinct(HashSet::new()),
             Aggregate::Sum | Aggregate::Mean => {
@@ -196,9 +199,12 @@ impl Fold {
         match self {
             Self::Count(count) => *count += 1,
             Self::Distinct(values) => return seen.hash.map_or(0, |hash| usize::from(values.insert(hash))),
-            Self::Sketch(sketch) => {
-                if let Some(hash) = seen.hash {
-                    sketch.insert(&hash);
+            Self::Sketch(sketch, held) => {
+                let Some(hash) = seen.hash else { return 0 };
+                sketch.insert(&hash);
+                if *held < SKETCH_VALUES {
+                    *held += 1;
+                    return 1;
                 }
             }
             _ => return seen.number.map_or(0, |number| self.take_number(number)),
@@ -218,7 +224,11 @@ impl Fold {
                 values.push(number);
                 return 1;
             }
-            Self::Digest(digest, _) => digest.push(number),
+            Self::Digest(digest, _) => {
+                digest.push(number);
+                // Until it settled it grows.
+                return usize::from(digest.centroids.is_empty());
+            }
             _ => {}
         }
         0
@@ -230,7 +240,7 @@ impl Fold {
             (Self::Count(count), Self::Count(more)) => *count += more,
             (Self::Distinct(values), Self::Distinct(more)) => values.extend(more),
             // Both have the same registers, which is all that merging asks for.
-            (Self::Sketch(sketch), Self::Sketch(more)) => drop(sketch.merge(&more)),
+            (Self::Sketch(sketch, _), Self::Sketch(more, _)) => drop(sketch.merge(&more)),
             (Self::Sum { sum, lost, count, .. }, Self::Sum { sum: more, lost: also, count: others, .. }) => {
                 add(sum, lost, more);
                 add(sum, lost, also);
@@ -257,7 +267,7 @@ impl Fold {
         match self {
             Self::Count(count) => Some(float(count)),
             Self::Distinct(values) => Some(float(count(values.len()))),
-            Self::Sketch(mut sketch) => Some(sketch.count().round()),
+            Self::Sketch(mut sketch, _) => Some(sketch.count().round()),
             Self::Sum { sum, lost, count, is_mean: true } => (count > 0).then(|| (sum + lost) / float(count)),
             Self::Sum { sum, lost, .. } => Some(sum + lost),
             Self::Min(value) | Self::Max(value) => value,
@@ -321,6 +331,15 @@ mod tests {
     #[test]
     fn a_sum_of_cents_is_what_it_adds_up_to() {
         assert_eq!(fold("sum", false, std::iter::repeat_n(0.1, 1_000_000)).finish(), Some(100_000.0));
+    }
+
+    #[test]
+    fn a_sketch_holds_little_however_much_it_takes() {
+        for (aggregate, most) in [("distinct", SKETCH_VALUES), ("p95", WAITING_MAX)] {
+            let mut fold = Fold::new(Aggregate::parse(aggregate).expect("an aggregate"), true);
+            let held: usize = (0..50_000).map(|n| fold.take(&measured(f64::from(n)))).sum();
+            assert!(held <= most, "{aggregate} holds {held}");
+        }
     }
 
     #[test]

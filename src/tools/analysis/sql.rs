@@ -7,7 +7,7 @@ use crate::engine::View;
 use crate::event::filter::{Path, Root, Step};
 use crate::event::{NamePattern, TimeZone};
 
-/// One statement that gives the same rows; `None` where it would be longer than its use, or is not the same.
+/// One statement that gives the same rows, but for buckets without events; `None` where it would be longer than its use, or is not the same.
 pub(super) fn sql(question: &Question, view: &View) -> Option<String> {
     // Conditions are of a language of their own.
     let filter = conditions(view)?;
