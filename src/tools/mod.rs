@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     /// What all tools cost a model that is given them, in estimated tokens.
-    const LIST_TOKENS_MAX: usize = 12_000;
+    const LIST_TOKENS_MAX: usize = 13_250;
 
     /// Calls `visit` with every object inside a schema.
     fn each_object(schema: &Value, visit: &mut dyn FnMut(&Object)) {
@@ -205,7 +205,8 @@ mod tests {
         );
         each_object(&input, &mut |object| {
             for word in ["$ref", "$defs", "anyOf", "oneOf", "allOf", "format", "nullable"] {
-                assert!(!object.contains_key(word), "{name}: {word}");
+                // An argument may be called so; the keyword has no schema under it.
+                assert!(object.get(word).is_none_or(Value::is_object), "{name}: {word}");
             }
             assert!(
                 object.get("type").is_none_or(|kind| kind.is_string() || kind.is_object()),

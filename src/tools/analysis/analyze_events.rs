@@ -11,17 +11,17 @@ use crate::tools::call::Call;
 use crate::tools::{Hints, Tool};
 
 const ARGUMENTS: &[Argument] = &[
-    Argument::required("analysis", Kind::Choice(&Analysis::NAMES), "Which question is answered"),
-    Argument::optional("steps", Kind::Texts, "Event types in order; of duration two"),
-    Argument::optional("key", Kind::Text, "Whose events: a path; entity_id"),
-    Argument::optional("window", Kind::Text, "funnel: longest from first to last step: 14d"),
-    Argument::optional("bucket", Kind::Text, "minute … year, or 15m; one that fits"),
-    Argument::optional("by", Kind::Text, "Path that groups: payload.kind, metadata.actor"),
-    Argument::optional("value", Kind::Text, "Path that is measured: payload.total"),
+    Argument::required("analysis", Kind::Choice(&Analysis::NAMES), "The question"),
+    Argument::optional("steps", Kind::Texts, "Event types in order; for duration two"),
+    Argument::optional("key", Kind::Text, "Path that says whose; entity_id"),
+    Argument::optional("window", Kind::Text, "funnel: first to last step within, as 14d"),
+    Argument::optional("bucket", Kind::Text, "minute … year, or 15m; else one that fits"),
+    Argument::optional("by", Kind::Text, "Path to group by"),
+    Argument::optional("value", Kind::Text, "Path to measure"),
     Argument::optional("aggregate", Kind::Text, "count, distinct, sum, mean, min, max, p95"),
-    Argument::optional("approximate", Kind::Flag, "Sketches for distinct and percentiles"),
-    Argument::optional("plot", Kind::Flag, "Also draw it with characters"),
-    Argument::optional("format", Kind::Choice(&["table", "svg"]), "svg: also a chart as an image"),
+    Argument::optional("approximate", Kind::Flag, "By sketches; the error is stated"),
+    Argument::optional("plot", Kind::Flag, "Also draw it as text"),
+    Argument::optional("format", Kind::Choice(&["table", "svg"]), "svg: also a chart for people"),
 ];
 
 /// The tool.
@@ -29,11 +29,10 @@ pub(in crate::tools) const TOOL: Tool = Tool {
     name: "analyze_events",
     title: "Analyze events",
     toolset: "sql",
-    description: "What many events add up to, one question a call. frequency: counts by type or by any path. time_series, trend, \
-                  anomalies: per bucket of a time_zone's calendar, gaps filled. funnel: how many take steps in order, the worst \
-                  marked; without steps the commonest paths. transitions: what follows what. duration: between two steps, or whole \
-                  entities. cohorts: who comes back. correlation of types. profile: oddities, each with an event. Reads 10 s at \
-                  most. Not for single events (query_events).",
+    description: "What many events add up to, one question a call. frequency (by type or any path); time_series, trend, anomalies \
+                  (per calendar bucket, gaps filled); funnel (steps, the worst marked; without steps the commonest paths); \
+                  transitions (what follows what); duration (of two steps or whole entities); cohorts; correlation of types; \
+                  profile (oddities). Reads 10 s at most. Not for single events.",
     hints: Hints::READ,
     arguments: &[FILTER, ARGUMENTS, PAGE, BUDGET],
     fields: &[

@@ -162,7 +162,7 @@ fn pages_follow_each_other_while_events_arrive() {
         seen.extend(rows(&answer));
         pages += 1;
     }
-    assert!(pages > 3, "{pages}");
+    assert!(pages >= 3, "{pages}");
     assert_eq!(seen, rows(&whole));
 }
 
