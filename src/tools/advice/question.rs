@@ -165,7 +165,7 @@ pub(crate) struct Question {
     pub(crate) analysis: Option<Wish>,
     /// Indexes into the profile's types that the words name, the most named first.
     pub(crate) types: Vec<usize>,
-    /// The same in the order in which the words name them.
+    /// Those that a word names alone, in the order of the words.
     pub(crate) mentioned: Vec<usize>,
     /// Paths of fields that the words name, with the index of their type.
     pub(crate) fields: Vec<(usize, String)>,
@@ -198,7 +198,7 @@ impl Question {
             .filter(|word| word.chars().count() > 2 && !EMPTY_WORDS.contains(word))
             .collect();
         let (types, fields) = names_in(&telling, profile);
-        let mentioned = in_order(&types, &telling, profile);
+        let mentioned = singled_out(&telling, profile);
         let text = format!("{use_case} {context}");
         let said = if named.is_some() { context } else { text.as_str() };
         Self {
@@ -247,16 +247,20 @@ fn names_in(telling: &[&str], profile: &Profile) -> (Vec<usize>, Vec<(usize, Str
     )
 }
 
-/// Types in the order in which the words name them.
-fn in_order(types: &[usize], telling: &[&str], profile: &Profile) -> Vec<usize> {
-    let first = |index: &usize| {
-        let one = profile.types.get(*index)?;
-        let parts = words(one.event_type.as_str());
-        telling.iter().position(|word| parts.iter().any(|part| is_same(part, word)))
-    };
-    let mut mentioned = types.to_vec();
-    mentioned.sort_by_key(first);
-    mentioned
+/// The types that a word names alone, in the order of these words: what `orders` says of all types of orders singles out none.
+fn singled_out(telling: &[&str], profile: &Profile) -> Vec<usize> {
+    let parts: Vec<Vec<String>> = profile.types.iter().map(|one| words(one.event_type.as_str())).collect();
+    let mut found = Vec::new();
+    for word in telling {
+        let is_named = |parts: &Vec<String>| parts.iter().any(|part| is_same(part, word));
+        let mut named = (0..).zip(&parts).filter(|(_, parts)| is_named(parts)).map(|(index, _)| index);
+        if let (Some(index), None) = (named.next(), named.next())
+            && !found.contains(&index)
+        {
+            found.push(index);
+        }
+    }
+    found
 }
 
 /// The same word, but for its ending: `payments` names `payment`, `cancelled` names `cancel`.

@@ -27,6 +27,11 @@ pub(super) fn tell(
         scanned_to: observed.scanned_to,
         ..Reply::default()
     };
+    // What is known already stands in every answer.
+    if observed.damaged > 0 && call.engine.store().damage().is_empty() {
+        let damaged = observed.damaged;
+        reply.warnings.push(format!("{damaged} damaged events were passed over; run allsource verify"));
+    }
     warn(&mut reply, question, observed);
     let wanted = &asked.wanted;
     let paths: Vec<_> = [&wanted.key, &wanted.by, &wanted.value].into_iter().flatten().cloned().collect();
@@ -108,9 +113,6 @@ fn warn(reply: &mut Reply, question: &Question, observed: &Observed) {
                 .to_owned(),
         ),
         None => {}
-    }
-    if observed.damaged > 0 {
-        warnings.push(format!("{} damaged events were passed over; run allsource verify", observed.damaged));
     }
     if observed.without_key > 0 {
         let key = quote(question.key_name());
