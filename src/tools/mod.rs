@@ -132,8 +132,8 @@ pub struct Image {
 
 impl Image {
     /// An SVG document.
-    pub(crate) fn svg(text: String) -> Box<Self> {
-        Box::new(Self { mime_type: "image/svg+xml".to_owned(), text })
+    pub(crate) fn svg(text: String) -> Self {
+        Self { mime_type: "image/svg+xml".to_owned(), text }
     }
 }
 

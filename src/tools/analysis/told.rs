@@ -178,7 +178,7 @@ fn draw(call: &Call<'_>, reply: &mut Reply, question: &Question, outcome: &Outco
         reply.field("plot", plot);
     }
     if wants_image {
-        reply.image = chart(outcome, &title(question))?.map(Image::svg);
+        reply.image = chart(outcome, &title(question))?.map(|svg| Box::new(Image::svg(svg)));
     }
     Ok(())
 }
