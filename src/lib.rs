@@ -32,6 +32,7 @@
 //! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
 //! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`indexer`] | When does an event become findable? The thread that follows the log into the indexes. |
+//! | `analysis` | What do many events add up to? Funnels, transitions, durations, trends: pure, over a stream. |
 //! | [`engine`] | What may be done, and how? Permission, folds, queries, over an open store. |
 //! | `sql` | What does the store say when it is asked in SQL? One SELECT over a branch as of a moment. |
 //! | [`tools`] | What can an agent ask for? One table that all doors render; answers with a budget. |
@@ -87,6 +88,13 @@
 //! look into the index of types behind the last head), checks payloads by the newest version, and refuses, warns or lets through as
 //! the subject says. Nearly every schema is a plan of few keywords that one walk over the payload's text decides; only what it does not
 //! take for certain is parsed and handed to the full validator, which words what is wrong.
+//! # How many events add up
+//!
+//! An analysis ([`Engine`](engine::Engine), asked through the tools) reads the events of a view once, in order of position, and shows each
+//! to an observer as numbers and symbols: whose it is, what happened, when, its group, its measure. Documents are read only where
+//! a path leads into one. What depends on order is put together by key at the end, in order of timestamp and then position, so
+//! that an event which was stored late stands where it happened. Results are exact, unless a sketch is asked for; what is held is bounded,
+//! and an answer that did not see everything says so.
 //!
 //! # What becomes of it
 //!
@@ -155,6 +163,7 @@ pub mod schema;
 pub mod store;
 pub mod search;
 pub mod indexer;
+mod analysis;
 pub mod engine;
 mod sql;
 pub mod tools;

@@ -1,5 +1,6 @@
 //! The command line keeps its word: counts are right, a second import adds nothing, exit codes say how it ended.
 
+mod analyses;
 mod backups;
 mod forks;
 mod imports;

@@ -111,6 +111,22 @@ fn a_call_is_answered_with_an_object_and_its_mirror() {
 }
 
 #[test]
+fn a_chart_comes_as_an_image_beside_the_answer_also_from_the_process_that_has_the_directory() {
+    let dir = store();
+    let mut owner = Client::open(dir.path(), Era::Handshake, &[]);
+    let mut other = Client::open(dir.path(), Era::Stateless, &[]);
+    for client in [&mut owner, &mut other] {
+        let result = client.call("analyze_events", json!({"analysis": "frequency", "format": "svg"}));
+        assert_eq!(result["content"][1]["mimeType"], "image/svg+xml", "{result}");
+        assert!(
+            result["content"][1]["data"].as_str().is_some_and(|data| data.starts_with("PHN2ZyB")),
+            "{result}"
+        );
+        assert_eq!(result["structuredContent"]["table"]["rows"][0][0], "order.placed", "{result}");
+    }
+}
+
+#[test]
 fn a_conflict_is_an_error_of_the_tool_and_says_the_current_version() {
     in_both_eras(&[], |client| {
         let events = [event("order-1", "order.paid", &json!({}))];

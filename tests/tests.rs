@@ -10,6 +10,7 @@ mod tidy;
 mod trust;
 mod readme;
 mod cli;
+mod analysis;
 mod processes;
 mod retention;
 mod segments;

@@ -12,13 +12,13 @@ use crate::tools::Object;
 pub(super) fn ask(host: &Host, name: &str, arguments: &Object, caller: &Caller) -> Ended<Object> {
     let answer = host.call(name, arguments, caller);
     if answer.is_error {
-        return Err(refusal(&answer.body).into());
+        return Err(refused(&answer.body).into());
     }
     Ok(answer.body)
 }
 
 /// What a tool's error says.
-fn refusal(body: &Object) -> Error {
+pub(super) fn refused(body: &Object) -> Error {
     let error = body.get("error");
     let field = |name: &str| error.and_then(|error| error.get(name)).and_then(Value::as_str);
     let message = field("message").unwrap_or("read the answer: it is an error without a message").to_owned();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    backup, call, compact, completions, demo, export, fork, import, query, reindex, restore, retention,
-    salvage, schema, search, serve, snapshot, sql, stats, verify,
+    analyze, backup, call, compact, completions, demo, export, fork, import, query, reindex, restore,
+    retention, salvage, schema, search, serve, snapshot, sql, stats, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -55,6 +55,9 @@ pub(super) enum Command {
     Search(search::SearchArgs),
     /// Ask in SQL: one SELECT over events, states and views of event types
     Sql(sql::SqlArgs),
+    /// Answer a question about many events: how often, in which order, how long
+    #[command(long_about = analyze::LONG_ABOUT)]
+    Analyze(analyze::AnalyzeArgs),
     /// Show what the store holds
     Stats(stats::StatsArgs),
     /// Write events out as JSON Lines or CSV

@@ -7,6 +7,7 @@
 //! **Invariant:** standard output carries what was asked for, standard error everything else, and an exit code says
 //! how it ended: 0 done, 1 failed, 2 wrong usage, 3 bad lines in an import, 4 damage found.
 
+mod analyze;
 mod answer;
 mod arguments;
 mod backup;
@@ -103,6 +104,9 @@ fn perform(cli: &Cli, terminal: &mut Terminal<'_>) -> Ended {
         }
         Command::Stats(arguments) => {
             stats::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
+        }
+        Command::Analyze(arguments) => {
+            analyze::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)
         }
         Command::Export(arguments) => {
             export::run(arguments, &open_existing(&dir, terminal)?, &caller, terminal)

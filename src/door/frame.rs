@@ -26,12 +26,12 @@ use crate::engine::{Caller, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_deeper_than;
 use crate::event::limits::MESSAGE_DEPTH_MAX;
-use crate::tools::{Answer, Object};
+use crate::tools::{Answer, Image, Object};
 
 /// The largest frame: 128 MiB, room for an append of 64 MiB with its names and JSON around it.
 pub(super) const FRAME_BYTES_MAX: usize = 128 << 20;
 /// What both sides must speak; raised when a request or an answer changes its shape.
-pub(super) const PROTOCOL: u32 = 2;
+pub(super) const PROTOCOL: u32 = 3;
 
 const HEAD_BYTES: usize = 5;
 
@@ -211,12 +211,13 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
-/// What an answer looks like: `{body, is_error}` of a tool, `{body}` or `{error}` of an operation.
+/// What an answer looks like: `{body, is_error, image}` of a tool, `{body}` or `{error}` of an operation.
 #[derive(Serialize, Deserialize)]
-struct AnswerBody<B> {
+struct AnswerBody<B, I> {
     body: Option<B>,
     #[serde(default)]
     is_error: bool,
+    image: Option<I>,
     error: Option<Said>,
 }
 
@@ -232,7 +233,11 @@ fn answer_within(bytes_max: usize, kind: Kind, outcome: &Outcome) -> Result<Fram
             Outcome::Operation(Ok(body)) => (Some(body), false, None),
             Outcome::Operation(Err(error)) => (None, true, Some(Said::of(error))),
         };
-        Frame::within(bytes_max, What::Answer, &AnswerBody { body, is_error, error })
+        let image = match outcome {
+            Outcome::Tool(answer) => answer.image.as_ref(),
+            Outcome::Operation(_) => None,
+        };
+        Frame::within(bytes_max, What::Answer, &AnswerBody { body, is_error, image, error })
     };
     match frame(outcome) {
         Err(error) if error.kind() == ErrorKind::Exhausted => frame(&Outcome::refused(kind, error)),
@@ -241,12 +246,12 @@ fn answer_within(bytes_max: usize, kind: Kind, outcome: &Outcome) -> Result<Fram
 }
 
 pub(super) fn parse_answer(kind: Kind, body: &[u8]) -> Result<Outcome, serde_json::Error> {
-    let AnswerBody::<&RawValue> { body, is_error, error } = serde_json::from_slice(body)?;
+    let AnswerBody::<&RawValue, Box<Image>> { body, is_error, image, error } = serde_json::from_slice(body)?;
     let body = body.map(|raw| deep_object(raw.get())).transpose()?.unwrap_or_default();
     Ok(match (kind, error) {
         (Kind::Operation, Some(error)) => Outcome::Operation(Err(error.again())),
         (Kind::Operation, None) => Outcome::Operation(Ok(body)),
-        (Kind::Tool, _) => Outcome::Tool(Answer { body, is_error }),
+        (Kind::Tool, _) => Outcome::Tool(Answer { body, is_error, image }),
     })
 }
 
@@ -313,12 +318,15 @@ mod tests {
         let sent = Request { kind: Kind::Tool, name: "n", arguments: &arguments, caller: &Caller::default() };
         let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();
         assert_eq!(received.arguments.unwrap(), arguments);
-        let outcome = Outcome::Tool(Answer { body: arguments.clone(), is_error: false });
+        let image =
+            Box::new(Image { mime_type: "image/svg+xml".to_owned(), text: "<svg>\"</svg>".to_owned() });
+        let outcome =
+            Outcome::Tool(Answer { body: arguments.clone(), is_error: false, image: Some(image.clone()) });
         let body = body_of(&answer(Kind::Tool, &outcome).unwrap(), What::Answer);
         let Outcome::Tool(answer) = parse_answer(Kind::Tool, &body).unwrap() else {
             panic!("not a tool's answer")
         };
-        assert_eq!(answer.body, arguments);
+        assert_eq!((answer.body, answer.image), (arguments, Some(image)));
     }
 
     #[test]

@@ -106,7 +106,9 @@ impl Host {
     pub fn call(&self, name: &str, arguments: &Object, caller: &Caller) -> Answer {
         match self.perform(Request { kind: Kind::Tool, name, arguments, caller }) {
             Outcome::Tool(answer) => answer,
-            Outcome::Operation(result) => Answer { body: result.unwrap_or_default(), is_error: false },
+            Outcome::Operation(result) => {
+                Answer { body: result.unwrap_or_default(), is_error: false, image: None }
+            }
         }
     }
 

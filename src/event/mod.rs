@@ -29,4 +29,5 @@ pub use quote::{quote, visible};
 pub use stored::Event;
 pub(crate) use text::is_deeper_than;
 pub use text::{Json, Text};
+pub(crate) use time::from_wall_clock;
 pub use time::{TimeZone, Timestamp, parse_zone};

@@ -10,6 +10,7 @@
 mod completions;
 mod confirm;
 mod envelope;
+mod image;
 mod lines;
 mod open_requests;
 mod prompts;

@@ -17,6 +17,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::confirm::{Question, Questions};
+use super::image::picture;
 use super::surface::Surface;
 use super::{completions, confirm, prompts, resources};
 use crate::door::Host;
@@ -258,11 +259,13 @@ async fn asked_meanwhile(
 
 /// The text mirrors the object for clients that know no structured content.
 fn rendered(answer: Answer) -> CallToolResult {
-    if answer.is_error {
+    let mut result = if answer.is_error {
         CallToolResult::structured_error(Value::Object(answer.body))
     } else {
         CallToolResult::structured(Value::Object(answer.body))
-    }
+    };
+    result.content.extend(answer.image.map(|image| picture(&image)));
+    result
 }
 
 fn describe(tool: &tools::Tool) -> Tool {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::budget::{cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
 use super::cursor::Cursor;
-use super::{Answer, Object};
+use super::{Answer, Image, Object};
 use crate::engine::QueryId;
 use crate::error::Error;
 use crate::event::{Position, visible};
@@ -114,6 +114,8 @@ pub(crate) struct Reply {
     pub fields: Object,
     /// The rows.
     pub rows: Option<Rows>,
+    /// A picture for people, outside the budget: no model reads it as text.
+    pub image: Option<Box<Image>>,
 }
 
 impl Reply {
@@ -151,7 +153,7 @@ impl Reply {
         if let Some(packed) = packed {
             body.insert(packed.name.to_owned(), packed.value);
         }
-        Answer { body, is_error: false }
+        Answer { body, is_error: false, image: self.image.take() }
     }
 
     fn head(&self, query_id: Option<QueryId>, cursor: Option<String>) -> Object {
@@ -371,7 +373,7 @@ pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max
     if let Some(untrusted) = untrusted {
         ordered.insert("untrusted".to_owned(), untrusted);
     }
-    Answer { body: ordered, is_error: true }
+    Answer { body: ordered, is_error: true, image: None }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::answer::error_answer;
-use super::argument::Kind;
+use super::argument::{Argument, Kind};
 use super::arguments::{Arguments, example};
 use super::budget::TOKENS_DEFAULT;
 use super::cursor::Cursor;
@@ -17,7 +17,7 @@ use crate::event::{Position, Timestamp, nearest, quote};
 use crate::store::{ForkId, Snapshot};
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
-const SHAPES: [&str; 14] = [
+const SHAPES: [&str; 25] = [
     "limit",
     "order",
     "fields",
@@ -32,6 +32,17 @@ const SHAPES: [&str; 14] = [
     "find",
     "threshold",
     "wait_for_position",
+    "analysis",
+    "steps",
+    "key",
+    "window",
+    "bucket",
+    "by",
+    "value",
+    "aggregate",
+    "approximate",
+    "plot",
+    "format",
 ];
 
 /// Arguments that name a branch.
@@ -353,8 +364,8 @@ fn is_default(tool: &Tool, name: &str, value: &Value) -> bool {
         ("time_zone", Value::String(text)) => text == "UTC",
         (_, Value::Bool(flag)) => !flag,
         (_, Value::Array(items)) => items.is_empty(),
-        (_, Value::String(text)) => match tool.argument(name).map(|argument| argument.kind) {
-            Some(Kind::Choice(choices)) => choices.first() == Some(&text.as_str()),
+        (_, Value::String(text)) => match tool.argument(name).filter(|argument| !argument.required) {
+            Some(Argument { kind: Kind::Choice(choices), .. }) => choices.first() == Some(&text.as_str()),
             _ => false,
         },
         _ => false,

@@ -25,7 +25,8 @@ pub(crate) struct Cursor {
     pub epoch: u64,
     /// The head when the first page was read: later events belong to no page.
     pub bound: Position,
-    /// The last position that was shown or passed over; zero when none was.
+    /// The last position that was shown or passed over; zero when none was. Of an analysis, whose rows have no positions,
+    /// the number of rows shown.
     pub place: Position,
     /// Newest first.
     pub descending: bool,

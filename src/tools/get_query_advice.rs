@@ -204,6 +204,32 @@ mod tests {
     }
 
     #[test]
+    fn what_many_events_add_up_to_is_one_call() {
+        let shop = Shop::with_orders();
+        let ask = |question: &str| check(&shop, &json!({"use_case": question}))["plan"][0].clone();
+        for (question, arguments) in [
+            (
+                "How long does it take from order.paid to order.shipped?",
+                json!({"analysis": "duration", "steps": ["order.paid", "order.shipped"]}),
+            ),
+            ("What is the conversion of orders?", json!({"analysis": "funnel"})),
+            (
+                "How many orders are placed per day?",
+                json!({"analysis": "time_series", "event_type": "order.placed", "bucket": "day"}),
+            ),
+            ("Which process do orders follow?", json!({"analysis": "transitions"})),
+            ("Is the number of parcels growing?", json!({"analysis": "trend"})),
+        ] {
+            let step = ask(question);
+            assert_eq!(
+                (&step["tool"], &step["arguments"]),
+                (&json!("analyze_events"), &arguments),
+                "{question}"
+            );
+        }
+    }
+
+    #[test]
     fn times_numbers_and_entities_of_the_words_are_used() {
         let shop = Shop::with_orders();
         let advice = check(&shop, &json!({"use_case": "What was order-7 on 2024-03-02?"}));

@@ -201,7 +201,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn refining(&self, mut change: Value, why: &'static str) -> Step {
+    /// This query with a change, as a call that can be sent.
+    pub(crate) fn refining(&self, mut change: Value, why: &'static str) -> Step {
         if let Some(members) = change.as_object_mut() {
             members.insert("refine".to_owned(), self.query.to_string().into());
         }

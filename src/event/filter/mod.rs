@@ -33,6 +33,7 @@ mod number;
 mod parser;
 mod path;
 mod pattern;
+mod places;
 mod remedy;
 #[cfg(test)]
 mod tests;
@@ -42,3 +43,4 @@ pub use criteria::Filter;
 pub(crate) use extract::Extraction;
 pub use name_pattern::NamePattern;
 pub(crate) use path::{Column, Path, Root, Step};
+pub(crate) use places::{Places, Spot};

@@ -47,7 +47,7 @@ impl Column {
         }
     }
 
-    fn value(self, event: &Event) -> Value {
+    pub(super) fn value(self, event: &Event) -> Value {
         match self {
             Self::Position => Value::from(event.position.get()),
             Self::Version => Value::from(event.version.get()),

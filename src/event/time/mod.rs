@@ -11,4 +11,5 @@ mod stamp;
 mod zone;
 
 pub use stamp::Timestamp;
+pub(crate) use zone::from_wall_clock;
 pub use zone::{TimeZone, parse_zone};

@@ -60,7 +60,7 @@ fn suggestions(wanted: &str) -> Vec<&'static str> {
 /// The UTC microseconds at which a clock on the wall in `zone` shows `local_us` (counted as if it were UTC).
 ///
 /// Where the clock shows a time twice, the first is meant; where it skips one, the time as far behind the jump.
-pub(super) fn from_wall_clock(local_us: i64, zone: TimeZone) -> Option<i64> {
+pub(crate) fn from_wall_clock(local_us: i64, zone: TimeZone) -> Option<i64> {
     if zone == TimeZone::UTC {
         return Some(local_us);
     }

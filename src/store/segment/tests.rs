@@ -343,7 +343,7 @@ fn no_bytes_make_a_decoder_panic() {
     let cache = Arc::new(PageCache::new(0));
     let segment = sealed.open(&cache);
     let mut zstd = cache.decompressor().expect("memory");
-    for column in column::Column::ALL {
+    for column in Column::ALL {
         let found = segment.find(column, 0).expect("a page");
         let (from, to) = (found.chunk.start as usize, found.end as usize);
         let rows = (found.end_row - found.first_row) as usize;

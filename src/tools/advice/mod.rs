@@ -2,12 +2,13 @@
 //! and the craft behind it, made of the store's own names.
 //!
 //! A question goes: words → a use case and the types, fields, times and numbers it names ([`question`], [`said`]) → the calls for those
-//! ([`named`]) and [`plans`] over [`facts`] →
+//! ([`named`], [`analyses`]) and [`plans`] over [`facts`] →
 //! [`pitfalls`] and [`craft`], chosen by what the data shows.
 //!
 //! **Invariant:** pure over a [`Profile`](crate::engine::Profile): the same store and question give the same advice. Every call names a tool of
 //! the table and only names that are stored.
 
+mod analyses;
 mod craft;
 mod facts;
 mod named;

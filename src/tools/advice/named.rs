@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::analyses;
 use super::facts::Facts;
 use super::plans::{PlanStep, condition_on, type_name};
 use super::question::Question;
@@ -11,6 +12,7 @@ use crate::engine::{FieldProfile, Role};
 pub(super) fn named(facts: &Facts<'_>, question: &Question) -> Vec<PlanStep> {
     let mut steps: Vec<PlanStep> = entity(facts, question);
     steps.extend(most(facts, question));
+    steps.extend(analyses::step(facts, question));
     for one in question.types.iter().filter_map(|index| facts.profile.types.get(*index)) {
         let arguments =
             json!({"event_type": type_name(one), "fields": facts.telling_fields(one, 4), "limit": 20});
@@ -95,7 +97,8 @@ pub(super) fn within(step: PlanStep, question: &Question) -> PlanStep {
         let has_time = ["since", "until", "as_of", "event_ids", "entity_id"]
             .iter()
             .any(|name| arguments.contains_key(*name));
-        if has_time || !["query_events", "quick_stats", "sample_events", "hybrid_search"].contains(&tool) {
+        let takes_time = ["query_events", "quick_stats", "sample_events", "hybrid_search", "analyze_events"];
+        if has_time || !takes_time.contains(&tool) {
             return false;
         }
         arguments.insert("since".to_owned(), Value::from(when.since.to_string()));

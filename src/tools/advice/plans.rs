@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::question::UseCase;
-use super::statements::{by_category, durations, per_week};
+use super::statements::{by_category, per_week};
 use crate::engine::{FieldProfile, Role, TypeProfile, exactly};
 use crate::event::{Timestamp, quote};
 use crate::tools::{Object, TOOLS};
@@ -144,12 +144,14 @@ fn user_analytics(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
         }
         arguments
     };
-    let count = |one: Option<&TypeProfile>, why: &str| {
-        one.map(|one| {
-            let arguments = window(json!({"event_type": type_name(one), "limit": 1}));
-            PlanStep::new("query_events", arguments, why).rows(one.count / 10)
-        })
-    };
+    let ends = facts.first_type().zip(facts.last_type()).map(|(first, last)| {
+        let arguments = json!({"analysis": "funnel", "steps": [type_name(first), type_name(last)]});
+        PlanStep::new(
+            "analyze_events",
+            arguments,
+            "of those that begin, how many come to the usual end, and how fast",
+        )
+    });
     let segment = facts.field(Role::Category).map(|(one, field)| {
         let arguments = window(json!({"event_type": type_name(one), "top_values": [field.path]}));
         PlanStep::new("quick_stats", arguments, "segments: how many of each value")
@@ -157,9 +159,13 @@ fn user_analytics(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
     vec![
         Some(PlanStep::new("quick_stats", window(json!({})), "what happens lately, by type")),
         by_category(facts),
+        Some(PlanStep::new(
+            "analyze_events",
+            json!({"analysis": "funnel"}),
+            "the commonest paths, each as a funnel to send",
+        )),
+        ends,
         Some(per_week()),
-        count(facts.first_type(), "where paths begin: matched is how many"),
-        count(facts.last_type(), "where paths end: the share of those that began"),
         segment,
         one_actor(facts, "one person's doings: is the entity a path, or is the person?"),
         Some(
@@ -249,10 +255,21 @@ fn performance(facts: &Facts<'_>) -> Vec<Option<PlanStep>> {
         let arguments = json!({"entity_id": exactly(id.as_str()), "limit": 20});
         PlanStep::new("query_events", arguments, "the busiest entity that a sample met").rows(events)
     });
+    let duration = PlanStep::new(
+        "analyze_events",
+        json!({"analysis": "duration"}),
+        "how long whole entities take, and the slowest; steps measures between two types",
+    );
+    let transitions = PlanStep::new(
+        "analyze_events",
+        json!({"analysis": "transitions"}),
+        "what follows what, and the waits between",
+    );
     vec![
-        Some(durations()),
         peak,
         slow,
+        Some(duration),
+        Some(transitions),
         largest,
         history(facts, "durations are the times between these"),
         Some(

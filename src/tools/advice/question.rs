@@ -1,5 +1,6 @@
 //! What is asked: a use case by its name, or by the words of a sentence.
 
+use super::analyses::{self, Wish};
 use super::said::{When, comparison, when};
 use crate::engine::{Profile, words};
 
@@ -165,8 +166,12 @@ pub(crate) struct Question {
     pub(crate) when: Option<When>,
     /// The number that the words name, and how to compare with it: `> 5000`.
     pub(crate) comparison: Option<String>,
-    /// Indexes into the profile's types that the words name.
+    /// The analysis that the words ask for.
+    pub(crate) analysis: Option<Wish>,
+    /// Indexes into the profile's types that the words name, the most named first.
     pub(crate) types: Vec<usize>,
+    /// Those that a word names alone, in the order of the words.
+    pub(crate) mentioned: Vec<usize>,
     /// Paths of fields that the words name, with the index of their type.
     pub(crate) fields: Vec<(usize, String)>,
 }
@@ -198,6 +203,7 @@ impl Question {
             .filter(|word| word.chars().count() > 2 && !EMPTY_WORDS.contains(word))
             .collect();
         let (types, fields) = names_in(&telling, profile);
+        let mentioned = singled_out(&telling, profile);
         let text = format!("{use_case} {context}");
         let said = if named.is_some() { context } else { text.as_str() };
         Self {
@@ -210,7 +216,9 @@ impl Question {
             asks_who: asked.iter().any(|word| WHO.contains(&word.as_str())),
             when: when(&text, profile.stats.time_range.map(|(_, last)| last)),
             comparison: comparison(&text),
+            analysis: analyses::asked_for(&asked),
             types,
+            mentioned,
             fields,
         }
     }
@@ -243,6 +251,22 @@ fn names_in(telling: &[&str], profile: &Profile) -> (Vec<usize>, Vec<(usize, Str
         types.into_iter().take(NAMED_MAX).map(|(_, index)| index).collect(),
         fields.into_iter().take(NAMED_MAX).map(|(_, index, path)| (index, path)).collect(),
     )
+}
+
+/// The types that a word names alone, in the order of these words: what `orders` says of all types of orders singles out none.
+fn singled_out(telling: &[&str], profile: &Profile) -> Vec<usize> {
+    let parts: Vec<Vec<String>> = profile.types.iter().map(|one| words(one.event_type.as_str())).collect();
+    let mut found = Vec::new();
+    for word in telling {
+        let is_named = |parts: &Vec<String>| parts.iter().any(|part| is_same(part, word));
+        let mut named = (0..).zip(&parts).filter(|(_, parts)| is_named(parts)).map(|(index, _)| index);
+        if let (Some(index), None) = (named.next(), named.next())
+            && !found.contains(&index)
+        {
+            found.push(index);
+        }
+    }
+    found
 }
 
 /// The same word, but for its ending: `payments` names `payment`, `cancelled` names `cancel`.

@@ -25,14 +25,6 @@ pub(super) fn by_category(facts: &Facts<'_>) -> Option<PlanStep> {
     Some(PlanStep::new("run_sql", json!({"sql": sql}), "how many events and entities have each value"))
 }
 
-/// How long entities take from their first event to their last.
-pub(super) fn durations() -> PlanStep {
-    let sql = "SELECT count(*) AS entities, median(hours) AS median_h, approx_percentile_cont(hours, 0.95) AS p95_h, \
-               max(hours) AS max_h FROM (SELECT (extract(epoch FROM max(timestamp)) - extract(epoch FROM min(timestamp))) \
-               / 3600.0 AS hours FROM events GROUP BY entity_id HAVING count(*) > 1) t";
-    PlanStep::new("run_sql", json!({"sql": sql}), "how long entities take from first to last event, in hours")
-}
-
 /// Whether SQL reads a path as conditions write it: keys of letters, digits and `_`.
 fn is_plain(path: &str) -> bool {
     path.split('.').all(|key| {
@@ -51,7 +43,7 @@ mod tests {
     fn every_statement_that_is_proposed_is_answered() {
         let shop = Shop::with_orders();
         let profile = Profile::of(&shop.engine.store().snapshot(), shop.engine.clock().as_ref()).expect("a profile");
-        let steps = [Some(per_week()), by_category(&Facts::new(&profile)), Some(durations())];
+        let steps = [Some(per_week()), by_category(&Facts::new(&profile))];
         for step in steps.into_iter().map(|step| step.expect("a statement").to_value()) {
             let answer = shop.ask("run_sql", &step["arguments"]);
             assert!(!answer["table"]["rows"].as_array().expect("rows").is_empty(), "{step}");
