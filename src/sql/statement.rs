@@ -29,6 +29,42 @@ const CHAIN_MAX: usize = 100;
 const CALLS_MAX: usize = 12;
 /// How many SELECTs a statement joins by UNION, EXCEPT and INTERSECT: 50.
 const SET_OPERATIONS_MAX: usize = 50;
+const SET_OPERATIONS: [Keyword; 3] = [Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT];
+/// Words before a parenthesis that is no call.
+const STRUCTURE: [Keyword; 32] = [
+    Keyword::SELECT,
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::NOT,
+    Keyword::IN,
+    Keyword::EXISTS,
+    Keyword::AS,
+    Keyword::ON,
+    Keyword::WHEN,
+    Keyword::THEN,
+    Keyword::ELSE,
+    Keyword::CASE,
+    Keyword::UNION,
+    Keyword::ALL,
+    Keyword::ANY,
+    Keyword::EXCEPT,
+    Keyword::INTERSECT,
+    Keyword::VALUES,
+    Keyword::BY,
+    Keyword::OVER,
+    Keyword::JOIN,
+    Keyword::HAVING,
+    Keyword::LIKE,
+    Keyword::BETWEEN,
+    Keyword::FILTER,
+    Keyword::USING,
+    Keyword::WITH,
+    Keyword::LATERAL,
+    Keyword::DISTINCT,
+    Keyword::GROUP,
+];
 /// The documents of an event, whose paths are written behind their names.
 const DOCUMENTS: [&str; 3] = ["payload", "metadata", "state"];
 
@@ -45,7 +81,7 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
         return Err(Error::invalid("sql_too_long", message));
     }
     let dialect = PostgreSqlDialect {};
-    check_set_operations(sql, &dialect)?;
+    check_words(sql, &dialect)?;
     let parser = DFParserBuilder::new(sql).with_dialect(&dialect).with_recursion_limit(DEPTH_MAX).build();
     let parsed = parser.and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| syntax(&error, sql))?;
@@ -64,21 +100,42 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
     }
 }
 
-/// Counted before the statement is read: what is read of a chain of them nests as deep as the chain is long.
-fn check_set_operations(sql: &str, dialect: &PostgreSqlDialect) -> Result<()> {
+/// Looks at the words of a statement before it is read: the parser's own time doubles with each call inside a call, and what
+/// it makes of a chain of set operations nests as deep as the chain is long.
+fn check_words(sql: &str, dialect: &PostgreSqlDialect) -> Result<()> {
     // What cannot be divided into words is for the parser to refuse.
     let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
-    let is_operation = |token: &&Token| {
-        matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT))
-    };
-    let found = tokens.iter().filter(is_operation).count();
-    if found <= SET_OPERATIONS_MAX {
-        return Ok(());
+    let (mut operations, mut calls, mut calls_max) = (0_usize, 0_usize, 0_usize);
+    let mut open: Vec<bool> = Vec::new();
+    let mut before: Option<&Token> = None;
+    for token in tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))) {
+        match token {
+            Token::Word(word) if SET_OPERATIONS.contains(&word.keyword) => operations += 1,
+            Token::LParen => {
+                let is_call = matches!(before, Some(Token::Word(word)) if !STRUCTURE.contains(&word.keyword));
+                open.push(is_call);
+                calls += usize::from(is_call);
+                calls_max = calls_max.max(calls);
+            }
+            Token::RParen => calls -= usize::from(open.pop().unwrap_or_default()),
+            _ => {}
+        }
+        before = Some(token);
     }
+    if operations > SET_OPERATIONS_MAX {
+        let message = format!(
+            "read the statement: it joins SELECTs by {operations} set operations and {SET_OPERATIONS_MAX} are taken; use VALUES, or one SELECT with IN"
+        );
+        return Err(Error::invalid("sql_too_deep", message));
+    }
+    if calls_max > CALLS_MAX { Err(too_deep()) } else { Ok(()) }
+}
+
+fn too_deep() -> Error {
     let message = format!(
-        "read the statement: it joins SELECTs by {found} set operations and {SET_OPERATIONS_MAX} are taken; use VALUES, or one SELECT with IN"
+        "read the statement: more than {CHAIN_MAX} operators or {CALLS_MAX} calls stand one inside the other; use IN (…) instead of many ORs, and WITH to name parts"
     );
-    Err(Error::invalid("sql_too_deep", message))
+    Error::invalid("sql_too_deep", message)
 }
 
 fn check_depth(statement: &Parsed) -> Result<()> {
@@ -104,12 +161,7 @@ fn check_depth(statement: &Parsed) -> Result<()> {
         }
     }
     match select_of(statement).map(|ast| ast.visit(&mut Depth::default())) {
-        Some(ControlFlow::Break(())) => {
-            let message = format!(
-                "read the statement: more than {CHAIN_MAX} operators or {CALLS_MAX} calls stand one inside the other; use IN (…) instead of many ORs, and WITH to name parts"
-            );
-            Err(Error::invalid("sql_too_deep", message))
-        }
+        Some(ControlFlow::Break(())) => Err(too_deep()),
         _ => Ok(()),
     }
 }
@@ -425,6 +477,9 @@ mod tests {
         refused("", "sql_syntax");
         refused("SELEC 1", "sql_syntax");
         refused(&format!("SELECT '{}'", "x".repeat(SQL_BYTES_MAX)), "sql_too_long");
+        let nested = |calls: usize| format!("SELECT {}1{}", "abs(".repeat(calls), ")".repeat(calls));
+        refused(&nested(CALLS_MAX + 1), "sql_too_deep");
+        assert!(parse(&nested(CALLS_MAX)).is_ok());
         refused(&format!("SELECT 1{}", " + 1".repeat(CHAIN_MAX)), "sql_too_deep");
         refused(&format!("SELECT 1{}", " UNION SELECT 1".repeat(SET_OPERATIONS_MAX + 1)), "sql_too_deep");
         for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "EXPLAIN SELECT 1", "VALUES (1)", "(SELECT 1)"] {
