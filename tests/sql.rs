@@ -34,7 +34,8 @@ impl Shop {
             let at = |hours: i64| Timestamp::from_micros(START_US + (order * 6 + hours) * HOUR_US);
             let entity = format!("order-{order}");
             let mut event = |kind: &str, hours: i64, payload: Value| {
-                let draft = EventDraft::new(&entity, kind, payload.to_string()).expect("a draft").at(at(hours));
+                let draft =
+                    EventDraft::new(&entity, kind, payload.to_string()).expect("a draft").at(at(hours));
                 let metadata = json!({"actor": format!("clerk-{}", order % 3)}).to_string();
                 events.push(draft.with_metadata(metadata).expect("metadata"));
             };
@@ -48,10 +49,11 @@ impl Shop {
         store.append(Append { events, ..Append::default() }).expect("stored");
         let asked = NewFork { purpose: "to cancel order 7".to_owned(), ..NewFork::default() };
         let fork = store.create_fork(asked).expect("a fork");
-        let cancelled = EventDraft::new("order-7", "order.cancelled", r#"{"reason":"late"}"#).expect("a draft");
-        let on_fork = store.fork(&fork.fork_id).expect("the fork");
+        let cancelled =
+            EventDraft::new("order-7", "order.cancelled", r#"{"reason":"late"}"#).expect("a draft");
+        let on_fork = store.fork(&fork.id).expect("the fork");
         on_fork.append(Append { events: vec![cancelled], ..Append::default() }).expect("stored");
-        let fork = fork.fork_id.to_string();
+        let fork = fork.id.to_string();
         Self { engine: Engine::new(store, SystemClock::shared()), fork, _dir: dir }
     }
 
@@ -111,8 +113,12 @@ fn files() -> Vec<PathBuf> {
 fn statements_answer_what_their_files_say() {
     let files = files();
     assert!(files.len() >= 5, "{files:?}");
-    for file in files {
-        let mut runner = Runner::new(|| async { Ok(Shop::open()) });
-        runner.run_file(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    }
+    let failures: Vec<String> = files
+        .iter()
+        .filter_map(|file| {
+            let mut runner = Runner::new(|| async { Ok(Shop::open()) });
+            runner.run_file(file).err().map(|error| error.display(false).to_string())
+        })
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

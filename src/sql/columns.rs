@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringViewBuilder, TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 use datafusion::common::Result;
@@ -63,7 +63,10 @@ impl Columns {
     pub(super) fn of_type(fields: Vec<PayloadField>) -> Self {
         let (before, behind) = COLUMNS.split_at(5);
         let stored = |columns: &'static [Column]| {
-            columns.iter().filter(|column| **column != Column::EventType).map(|column| Origin::Stored(*column))
+            columns
+                .iter()
+                .filter(|column| **column != Column::EventType)
+                .map(|column| Origin::Stored(*column))
         };
         let fields = fields.into_iter().map(Origin::Payload);
         Self::new(stored(before).chain(fields).chain(stored(behind)).collect())
@@ -123,7 +126,9 @@ fn field(origin: &Origin) -> ArrowField {
 pub(super) fn stored_type(column: Column) -> DataType {
     match column {
         Column::Position | Column::Version => DataType::Int64,
-        Column::Timestamp | Column::RecordedAt => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        Column::Timestamp | Column::RecordedAt => {
+            DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
+        }
         _ => DataType::Utf8View,
     }
 }

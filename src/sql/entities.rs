@@ -120,7 +120,12 @@ impl TableProvider for EntitiesTable {
         let step = names.len().div_ceil(parts).max(1);
         let part = |at: usize| -> Arc<dyn PartitionStream> {
             let range = (at * step).min(names.len())..((at + 1) * step).min(names.len());
-            Arc::new(Part { ground: self.ground.clone(), schema: Arc::clone(&schema), names: Arc::clone(&names), range })
+            Arc::new(Part {
+                ground: self.ground.clone(),
+                schema: Arc::clone(&schema),
+                names: Arc::clone(&names),
+                range,
+            })
         };
         let parts = (0..parts).map(part).collect();
         Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), parts, None, [], false, limit)?))

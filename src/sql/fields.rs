@@ -250,35 +250,42 @@ mod tests {
     fn the_narrowest_type_that_holds_all_is_chosen() {
         use FieldKind::{Flag, Integer, Number, Text};
         check(
-            &[json!({"a": 1, "b": 1, "c": true, "d": "x", "e": null}), json!({"a": 2, "b": 2.5, "c": null, "d": 3})],
+            &[
+                json!({"a": 1, "b": 1, "c": true, "d": "x", "e": null}),
+                json!({"a": 2, "b": 2.5, "c": null, "d": 3}),
+            ],
             &[("a", Integer), ("b", Number), ("c", Flag), ("d", Text), ("e", Text)],
         );
-        check(&[json!({"a": "12", "b": "012", "c": "-1.5", "d": "1 EUR"})], &[
-            ("a", Integer),
-            ("b", Text),
-            ("c", Number),
-            ("d", Text),
-        ]);
+        check(
+            &[json!({"a": "12", "b": "012", "c": "-1.5", "d": "1 EUR"})],
+            &[("a", Integer), ("b", Text), ("c", Number), ("d", Text)],
+        );
         check(&[serde_json::from_str(r#"{"a": 12345678901234567890123}"#).expect("JSON")], &[("a", Text)]);
     }
 
     #[test]
     fn nested_objects_become_dotted_columns_and_lists_stay_json() {
         let payload = json!({"user": {"name": "x", "address": {"zip": "1"}}, "items": [1], "version": 3});
-        check(&[payload], &[
-            ("user.name", FieldKind::Text),
-            ("user.address.zip", FieldKind::Integer),
-            ("items", FieldKind::Text),
-            ("payload.version", FieldKind::Integer),
-        ]);
+        check(
+            &[payload],
+            &[
+                ("user.name", FieldKind::Text),
+                ("user.address.zip", FieldKind::Integer),
+                ("items", FieldKind::Text),
+                ("payload.version", FieldKind::Integer),
+            ],
+        );
         check(&[json!([1]), json!("x"), json!(null)], &[]);
     }
 
     #[test]
     fn values_of_another_type_read_as_null_and_are_counted() {
         let mut fields = Fields::new(inferred(&[json!({"n": 1, "x": 1.5, "t": "a", "f": true})]));
-        for payload in [r#"{"n": 7, "x": "2.5", "t": "q\"", "f": false}"#, r#"{"n": "seven", "x": [1], "t": {"k": 1}}"#, "null"]
-        {
+        for payload in [
+            r#"{"n": 7, "x": "2.5", "t": "q\"", "f": false}"#,
+            r#"{"n": "seven", "x": [1], "t": {"k": 1}}"#,
+            "null",
+        ] {
             fields.push(payload);
         }
         assert_eq!(fields.misfits, 2);

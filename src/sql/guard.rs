@@ -17,8 +17,8 @@ use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -236,7 +236,8 @@ impl Growth {
             Self::Replaced => size(0).saturating_add(1).saturating_mul(size(2).saturating_add(1)),
             Self::Sum => sum(),
             Self::Joined { separator } => {
-                let parts = (0..args.len()).filter(|at| *at != separator).map(size).fold(0, u128::saturating_add);
+                let parts =
+                    (0..args.len()).filter(|at| *at != separator).map(size).fold(0, u128::saturating_add);
                 let parts = parts.saturating_add(u128::try_from(args.len()).unwrap_or_default());
                 parts.saturating_mul(size(separator).saturating_add(1))
             }
@@ -247,7 +248,12 @@ impl Growth {
                     to.abs_diff(from).saturating_mul(8) / step.unsigned_abs().max(1)
                 }
                 // Steps of time can be of any size: such a list is made row by row, in FROM.
-                _ if args.iter().any(|value| matches!(value, ColumnarValue::Scalar(value) if value.is_null())) => 0,
+                _ if args
+                    .iter()
+                    .any(|value| matches!(value, ColumnarValue::Scalar(value) if value.is_null())) =>
+                {
+                    0
+                }
                 _ => u128::MAX,
             },
             Self::Resized => unsigned(number(1)).saturating_mul(16).saturating_add(size(0)),
@@ -344,14 +350,20 @@ impl ScalarUDFImpl for Concat {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let texts = arrays.iter().map(|array| cast(array, &DataType::Utf8View)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let texts = arrays
+            .iter()
+            .map(|array| cast(array, &DataType::Utf8View))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
         let rows = texts.first().map_or(0, |text| text.len());
         let mut joined = StringViewBuilder::with_capacity(rows);
         let mut whole = String::new();
         for row in 0..rows {
             whole.clear();
             let is_null = texts.iter().any(|text| text.is_null(row));
-            texts.iter().filter(|_| !is_null).for_each(|text| whole.push_str(text.as_string_view().value(row)));
+            texts
+                .iter()
+                .filter(|_| !is_null)
+                .for_each(|text| whole.push_str(text.as_string_view().value(row)));
             joined.append_option((!is_null).then_some(whole.as_str()));
         }
         let joined: ArrayRef = Arc::new(joined.finish());

@@ -97,10 +97,16 @@ fn schema_mistake(mistake: &SchemaError, sql: &str, known: &Known) -> Error {
             let names: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).collect();
             let relation = field.relation.as_ref().map(ToString::to_string);
             let is_table = relation.as_ref().is_some_and(|name| {
-                !valid_fields.iter().any(|field| field.relation.as_ref().is_some_and(|known| known.to_string() == *name))
+                !valid_fields
+                    .iter()
+                    .any(|field| field.relation.as_ref().is_some_and(|known| known.to_string() == *name))
             });
             if is_table && let Some(name) = relation {
-                let known: Vec<&str> = valid_fields.iter().filter_map(|field| field.relation.as_ref()).map(|known| known.table()).collect();
+                let known: Vec<&str> = valid_fields
+                    .iter()
+                    .filter_map(|field| field.relation.as_ref())
+                    .map(|known| known.table())
+                    .collect();
                 return unknown("table or alias", "unknown_table", &name, &known, sql);
             }
             let mut error = unknown("column", "unknown_column", &field.name, &names, sql);
@@ -108,7 +114,12 @@ fn schema_mistake(mistake: &SchemaError, sql: &str, known: &Known) -> Error {
                 return error;
             }
             let path = format!("payload->>'{}'", field.name.replace('\'', "''"));
-            error = error.with("hint", format!("a field of the payload is read with {path}, or by its name in the view of its event type"));
+            error = error.with(
+                "hint",
+                format!(
+                    "a field of the payload is read with {path}, or by its name in the view of its event type"
+                ),
+            );
             let _ = known;
             error
         }
@@ -141,7 +152,8 @@ fn unknown(what: &str, code: &'static str, name: &str, names: &[&str], sql: &str
             format!("; there are {}{more}", shown.join(", "))
         }
     };
-    let error = Error::invalid(code, format!("run the statement: there is no {what} {}{remedy}", quote(name)));
+    let error =
+        Error::invalid(code, format!("run the statement: there is no {what} {}{remedy}", quote(name)));
     let error = match place_of(sql, name) {
         Some((line, column)) => error.with("line", line).with("column", column),
         None => error,
@@ -162,7 +174,8 @@ fn place_of(sql: &str, name: &str) -> Option<(usize, usize)> {
 
 /// The statement with another name, in quotes where it needs them.
 fn replaced(sql: &str, name: &str, other: &str) -> String {
-    let plain = other.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !other.starts_with(|c: char| c.is_ascii_digit());
+    let plain = other.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !other.starts_with(|c: char| c.is_ascii_digit());
     let other = if plain { other.to_owned() } else { format!("\"{}\"", other.replace('"', "\"\"")) };
     let quoted = format!("\"{name}\"");
     if sql.contains(&quoted) { sql.replace(&quoted, &other) } else { sql.replace(name, &other) }
@@ -179,7 +192,7 @@ fn planned(message: &str, sql: &str, known: &Known) -> Error {
     if let Some(name) = between(message, "Invalid function '", "'") {
         return unknown("function", "unknown_function", name, &functions, sql);
     }
-    if let Some(name) = between(message, "Table function '", "' not found") {
+    if let Some(name) = between(message, "able function '", "' not found") {
         return unknown("function", "unknown_function", name, &functions, sql);
     }
     failed(message)

@@ -27,6 +27,7 @@
 
 mod catalog;
 mod columns;
+mod depth;
 mod entities;
 mod events;
 mod fields;

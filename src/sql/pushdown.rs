@@ -65,11 +65,13 @@ fn uses(columns: &Columns, condition: &Expr) -> Vec<Use> {
             both.extend(uses(columns, right));
             both
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (column(columns, left), column(columns, right)) {
-            (Some(column), None) => compared(column, *op, right),
-            (None, Some(column)) => op.swap().map_or_else(Vec::new, |op| compared(column, op, left)),
-            _ => Vec::new(),
-        },
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            match (column(columns, left), column(columns, right)) {
+                (Some(column), None) => compared(column, *op, right),
+                (None, Some(column)) => op.swap().map_or_else(Vec::new, |op| compared(column, op, left)),
+                _ => Vec::new(),
+            }
+        }
         Expr::Between(Between { expr, negated: false, low, high }) => {
             let Some(column) = column(columns, expr) else { return Vec::new() };
             let mut both = compared(column, Operator::GtEq, low);
@@ -84,11 +86,12 @@ fn uses(columns: &Columns, condition: &Expr) -> Vec<Use> {
                 _ => Vec::new(),
             }
         }
-        Expr::InList(list) if !list.negated && list.list.len() == 1 => match (column(columns, &list.expr), list.list.first())
-        {
-            (Some(column), Some(only)) => compared(column, Operator::Eq, only),
-            _ => Vec::new(),
-        },
+        Expr::InList(list) if !list.negated && list.list.len() == 1 => {
+            match (column(columns, &list.expr), list.list.first()) {
+                (Some(column), Some(only)) => compared(column, Operator::Eq, only),
+                _ => Vec::new(),
+            }
+        }
         _ => Vec::new(),
     }
 }
@@ -108,7 +111,10 @@ fn prefix(pattern: &str) -> Option<NamePattern> {
 fn compared(column: Column, op: Operator, value: &Expr) -> Vec<Use> {
     if matches!(column, Column::EntityId | Column::EventType) {
         let named = text(value).filter(|_| op == Operator::Eq);
-        return named.map(|name| Use::Named(column, NamePattern::Exact(name.to_owned()))).into_iter().collect();
+        return named
+            .map(|name| Use::Named(column, NamePattern::Exact(name.to_owned())))
+            .into_iter()
+            .collect();
     }
     let Some(value) = number(value) else { return Vec::new() };
     let behind = value.saturating_add(1);
@@ -137,7 +143,9 @@ fn column(columns: &Columns, expr: &Expr) -> Option<Column> {
 fn text(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Literal(
-            ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) | ScalarValue::LargeUtf8(Some(text)),
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::Utf8View(Some(text))
+            | ScalarValue::LargeUtf8(Some(text)),
             _,
         ) => Some(text),
         _ => None,
@@ -147,9 +155,10 @@ fn text(expr: &Expr) -> Option<&str> {
 /// A whole number, or a time in microseconds.
 fn number(expr: &Expr) -> Option<i64> {
     match expr {
-        Expr::Literal(ScalarValue::Int64(Some(number)) | ScalarValue::TimestampMicrosecond(Some(number), Some(_)), _) => {
-            Some(*number)
-        }
+        Expr::Literal(
+            ScalarValue::Int64(Some(number)) | ScalarValue::TimestampMicrosecond(Some(number), Some(_)),
+            _,
+        ) => Some(*number),
         _ => None,
     }
 }

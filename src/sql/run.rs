@@ -1,8 +1,8 @@
 //! Running a statement to its end, or to a limit.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::{BooleanArray, RecordBatch, Scalar, StringViewArray, TimestampMicrosecondArray};
+use datafusion::arrow::array::{
+    BooleanArray, RecordBatch, Scalar, StringViewArray, TimestampMicrosecondArray,
+};
 use datafusion::arrow::compute::kernels::cmp::{eq, lt_eq};
 use datafusion::arrow::compute::{and, filter_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -200,7 +202,11 @@ impl ExecutionPlan for EventsScan {
         if children.is_empty() { Ok(self) } else { internal_err!("a scan of events has no inputs") }
     }
 
-    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.columns.schema);
         if args.partition().is_none()
             && let Some(rows) = self.rows()
@@ -270,12 +276,11 @@ impl Reading {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         while !self.is_over && self.left != Some(0) {
             let rows_max = self.left.map_or(self.rows_max, |left| left.min(self.rows_max));
-            let limits = ScanLimits { events_max: rows_max, bytes_max: BATCH_BYTES_MAX, ..ScanLimits::default() };
+            let limits =
+                ScanLimits { events_max: rows_max, bytes_max: BATCH_BYTES_MAX, ..ScanLimits::default() };
             let mut batch = Batch::new(&self.columns, &self.wanted, rows_max);
-            let page = self
-                .snapshot
-                .columns(&self.scan, &limits, &self.wanted, &mut batch)
-                .map_err(stored)?;
+            let page =
+                self.snapshot.columns(&self.scan, &limits, &self.wanted, &mut batch).map_err(stored)?;
             Notes::add(&self.notes.misfits, batch.misfits());
             Notes::add(&self.notes.damaged, page.damaged);
             Notes::add(&self.notes.examined, page.examined);

@@ -130,7 +130,8 @@ async fn plan(
 ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     let state = context.state();
     let plan = state.statement_to_plan(statement).await?;
-    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan)?;
     metered(state.create_physical_plan(&plan).await?)
 }

@@ -12,9 +12,11 @@ use crate::event::{EventDraft, TimeZone};
 use crate::store::{Append, Options, Store};
 
 /// Enough for any honest statement here, and soon over for the others.
-const SHORT: RunLimits = RunLimits { time_max: Duration::from_millis(300), rows_max: 100, bytes_max: 1 << 20 };
+const SHORT: RunLimits =
+    RunLimits { time_max: Duration::from_millis(300), rows_max: 100, bytes_max: 1 << 20 };
 /// Only a hang gets here.
-const PATIENT: RunLimits = RunLimits { time_max: Duration::from_secs(120), rows_max: 100, bytes_max: 1 << 20 };
+const PATIENT: RunLimits =
+    RunLimits { time_max: Duration::from_secs(120), rows_max: 100, bytes_max: 1 << 20 };
 
 struct Ground {
     engine: Engine,
@@ -112,7 +114,13 @@ fn files() -> Vec<String> {
             "SELECT load_extension('{}')",
             "SELECT * FROM events_at('{}')",
         ],
-        ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1/x.csv", "s3://bucket/x.parquet", "../../etc/shadow"],
+        [
+            "/etc/passwd",
+            "file:///etc/passwd",
+            "http://127.0.0.1/x.csv",
+            "s3://bucket/x.parquet",
+            "../../etc/shadow",
+        ],
     )
 }
 
@@ -177,7 +185,11 @@ fn makers() -> Vec<String> {
     for steps in [10, 20, 40] {
         let steps: Vec<String> =
             (1..steps).map(|at| format!("a{at} AS (SELECT t || t AS t FROM a{})", at - 1)).collect();
-        let sql = format!("WITH a0 AS (SELECT payload AS t FROM events), {} SELECT max(length(t)) FROM a{}", steps.join(", "), steps.len());
+        let sql = format!(
+            "WITH a0 AS (SELECT payload AS t FROM events), {} SELECT max(length(t)) FROM a{}",
+            steps.join(", "),
+            steps.len()
+        );
         all.push(sql.replace("t || t", "make_array(t, t)"));
         all.push(sql.replace("t || t", "concat(t, t, t)"));
         all.push(sql.replace("t || t", "[t, t]").replace("max(length(t))", "count(t)"));
@@ -202,7 +214,12 @@ fn makers() -> Vec<String> {
 
 fn regexes() -> Vec<String> {
     each(
-        ["SELECT count(*) FROM events WHERE payload ~ '{}'", "SELECT regexp_like(payload, '{}') FROM events", "SELECT regexp_replace(payload, '{}', 'x') FROM events", "SELECT regexp_count(payload, '{}') FROM events"],
+        [
+            "SELECT count(*) FROM events WHERE payload ~ '{}'",
+            "SELECT regexp_like(payload, '{}') FROM events",
+            "SELECT regexp_replace(payload, '{}', 'x') FROM events",
+            "SELECT regexp_count(payload, '{}') FROM events",
+        ],
         [
             "(a+)+$",
             "(((((a{1,100}){1,100}){1,100}){1,100}){1,100})",
@@ -225,7 +242,10 @@ fn deep() -> Vec<String> {
         all.push(format!("SELECT {}1", "- ".repeat(depth)));
         all.push(format!("SELECT 1{}", " + 1".repeat(depth)));
         all.push(format!("SELECT 'a'{}", " || 'a'".repeat(depth)));
-        all.push(format!("SELECT true{}", " AND position > 1".repeat(depth)).replace("SELECT true", "SELECT 1 FROM events WHERE true"));
+        all.push(
+            format!("SELECT true{}", " AND position > 1".repeat(depth))
+                .replace("SELECT true", "SELECT 1 FROM events WHERE true"),
+        );
         all.push(format!("SELECT 1 FROM events WHERE false{}", " OR position = 1".repeat(depth)));
         all.push(format!("{}SELECT 1{}", "SELECT * FROM (".repeat(depth), ")".repeat(depth)));
         all.push(format!("SELECT {}1{}", "abs(".repeat(depth), ")".repeat(depth)));
@@ -233,8 +253,15 @@ fn deep() -> Vec<String> {
         all.push(format!("SELECT payload{} FROM events", "->'a'".repeat(depth)));
         all.push(format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(depth)));
         all.push(format!("SELECT {}1{}", "[".repeat(depth), "]".repeat(depth)));
-        all.push(format!("SELECT 1 WHERE {}true{}", "EXISTS (SELECT 1 WHERE ".repeat(depth), ")".repeat(depth)));
-        all.push(format!("WITH {}z AS (SELECT 1) SELECT * FROM z", (0..depth).map(|at| format!("a{at} AS (SELECT 1), ")).collect::<String>()));
+        all.push(format!(
+            "SELECT 1 WHERE {}true{}",
+            "EXISTS (SELECT 1 WHERE ".repeat(depth),
+            ")".repeat(depth)
+        ));
+        all.push(format!(
+            "WITH {}z AS (SELECT 1) SELECT * FROM z",
+            (0..depth).map(|at| format!("a{at} AS (SELECT 1), ")).collect::<String>()
+        ));
     }
     all
 }
@@ -264,7 +291,12 @@ fn long() -> Vec<String> {
 
 fn types() -> Vec<String> {
     each(
-        ["SELECT {}", "SELECT {} FROM events", "SELECT count(*) FROM events WHERE position = {}", "SELECT count(*) FROM events WHERE timestamp > {}"],
+        [
+            "SELECT {}",
+            "SELECT {} FROM events",
+            "SELECT count(*) FROM events WHERE position = {}",
+            "SELECT count(*) FROM events WHERE timestamp > {}",
+        ],
         [
             "9223372036854775807 + 1",
             "-9223372036854775808 / -1",
@@ -305,9 +337,9 @@ fn types() -> Vec<String> {
 /// Words of SQL in no order, the same in every run.
 fn gibberish() -> Vec<String> {
     const WORDS: [&str; 40] = [
-        "SELECT", "FROM", "WHERE", "GROUP", "BY", "(", ")", ",", "*", "events", "position", "payload", "->>", "'a'", "1", "AND",
-        "OR", "NOT", "NULL", "JOIN", "ON", "=", "<", "UNION", "ALL", "ORDER", "LIMIT", "WITH", "AS", "CASE", "WHEN", "END",
-        "count", "OVER", "\"t.x\"", ";", "::", "[", "]", "\u{0}",
+        "SELECT", "FROM", "WHERE", "GROUP", "BY", "(", ")", ",", "*", "events", "position", "payload", "->>",
+        "'a'", "1", "AND", "OR", "NOT", "NULL", "JOIN", "ON", "=", "<", "UNION", "ALL", "ORDER", "LIMIT",
+        "WITH", "AS", "CASE", "WHEN", "END", "count", "OVER", "\"t.x\"", ";", "::", "[", "]", "\u{0}",
     ];
     let mut state = 7_u64;
     let mut next = move || {
@@ -356,6 +388,8 @@ fn hostile_statements_end_and_the_next_is_answered() {
         let count = ground.run("SELECT count(*) FROM events", PATIENT).expect("the engine goes on");
         assert_eq!(value(count.batches[0].column(0), 0, TimeZone::UTC), 2_000, "after {group}");
     }
-    let sorted = ground.run("SELECT payload FROM events ORDER BY payload LIMIT 1", PATIENT).expect("memory was given back");
+    let sorted = ground
+        .run("SELECT payload FROM events ORDER BY payload LIMIT 1", PATIENT)
+        .expect("memory was given back");
     assert_eq!(sorted.rows, 1);
 }

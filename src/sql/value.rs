@@ -2,9 +2,9 @@
 
 use datafusion::arrow::array::{Array, AsArray, UnionArray};
 use datafusion::arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Number, Value};
@@ -44,9 +44,10 @@ fn nested(array: &dyn Array, row: usize, zone: TimeZone, depth: usize) -> Value 
         DataType::LargeList(_) if depth > 0 => elements(&array.as_list::<i64>().value(row), zone, depth),
         DataType::Struct(fields) if depth > 0 => {
             let columns = array.as_struct().columns();
-            let members = fields.iter().zip(columns).map(|(field, column)| {
-                (field.name().clone(), nested(column.as_ref(), row, zone, depth - 1))
-            });
+            let members = fields
+                .iter()
+                .zip(columns)
+                .map(|(field, column)| (field.name().clone(), nested(column.as_ref(), row, zone, depth - 1)));
             Value::Object(members.collect::<Map<_, _>>())
         }
         DataType::Union(..) if depth > 0 => match array.as_any().downcast_ref::<UnionArray>() {
@@ -74,7 +75,9 @@ fn number(number: f64) -> Value {
 fn time(array: &dyn Array, unit: TimeUnit, row: usize) -> Timestamp {
     let micros = match unit {
         TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(row).saturating_mul(1_000_000),
-        TimeUnit::Millisecond => array.as_primitive::<TimestampMillisecondType>().value(row).saturating_mul(1_000),
+        TimeUnit::Millisecond => {
+            array.as_primitive::<TimestampMillisecondType>().value(row).saturating_mul(1_000)
+        }
         TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().value(row),
         TimeUnit::Nanosecond => array.as_primitive::<TimestampNanosecondType>().value(row).div_euclid(1_000),
     };

@@ -46,7 +46,7 @@ pub(super) const TOOL: Tool = Tool {
                   Read the entity first and pass expected_versions, so that a decision made on old state is a \
                   conflict instead of a wrong event; pass idempotency_key, so that a retry stores nothing twice. \
                   Events are never changed or deleted: correct one by appending another. dry_run says what would \
-                  happen. On a fork from_sql makes them: SELECT entity_id, event_type, payload (named_struct) … At most \
+                  happen. On a fork from_sql makes them: SELECT entity_id, event_type, payload … At most \
                   100,000 events, 64 MiB.",
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: false },
     arguments: &[ARGUMENTS, BUDGET],

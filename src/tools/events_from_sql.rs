@@ -18,7 +18,8 @@ const EVENTS_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 << 20;
 
 /// The columns that a row is read from.
-const COLUMNS: [&str; 6] = ["entity_id", "event_type", "payload", "metadata", "timestamp", "expected_version"];
+const COLUMNS: [&str; 6] =
+    ["entity_id", "event_type", "payload", "metadata", "timestamp", "expected_version"];
 /// Those that it must have.
 const REQUIRED: [&str; 3] = ["entity_id", "event_type", "payload"];
 
@@ -34,7 +35,8 @@ pub(super) fn events_of(call: &Call<'_>, sql: &str) -> Result<(Vec<EventDraft>, 
     }
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let limits = RunLimits { rows_max: EVENTS_MAX, bytes_max: BYTES_MAX, ..RunLimits::AGENT };
-    let outcome = run(&call.engine, &view, call.now, sql, limits, false).map_err(|error| error.context("from_sql"))?;
+    let outcome =
+        run(&call.engine, &view, call.now, sql, limits, false).map_err(|error| error.context("from_sql"))?;
     let names: Vec<String> = outcome.schema.fields().iter().map(|field| field.name().clone()).collect();
     check_columns(&names)?;
     if outcome.rows > u64::try_from(outcome.kept()).unwrap_or(u64::MAX) {
@@ -106,7 +108,10 @@ fn document(name: &str, text: &str) -> Result<Value> {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(Error::invalid("not_an_object", format!("{name}: {} is no JSON object", quote(text)))),
         Err(mistake) => {
-            let message = format!("{name}: {} is no JSON ({mistake}); named_struct('key', value) makes it", quote(text));
+            let message = format!(
+                "{name}: {} is no JSON ({mistake}); named_struct('key', value) makes it",
+                quote(text)
+            );
             Err(Error::invalid("not_json", message))
         }
     }
@@ -164,13 +169,22 @@ mod tests {
         let with = |sql: &str| json!({"branch": fork, "from_sql": sql});
         refused(&shop, &json!({"branch": "main", "from_sql": "SELECT 1"}), "forks_only");
         refused(&shop, &with("SELECT entity_id FROM events"), "bad_columns");
-        refused(&shop, &with("SELECT 'a' AS entity_id, 'b' AS event_type, '{}' AS payload, 1 AS x"), "bad_columns");
+        refused(
+            &shop,
+            &with("SELECT 'a' AS entity_id, 'b' AS event_type, '{}' AS payload, 1 AS x"),
+            "bad_columns",
+        );
         refused(&shop, &with("SELECT 'a' AS entity_id, 'b' AS event_type, 'x' AS payload"), "not_json");
-        refused(&shop, &with("SELECT 'a' AS entity_id, 'b' AS event_type, '[1]' AS payload"), "not_an_object");
+        refused(
+            &shop,
+            &with("SELECT 'a' AS entity_id, 'b' AS event_type, '[1]' AS payload"),
+            "not_an_object",
+        );
         refused(&shop, &with("SELECT '' AS entity_id, 'b' AS event_type, '{}' AS payload"), "empty_name");
         refused(&shop, &with("SELECT entity_id, event_type, payload FROM events WHERE false"), "empty_batch");
         refused(&shop, &with("SELECT nothing FROM events"), "unknown_column");
-        let many = "SELECT 'a' AS entity_id, 'b' AS event_type, '{}' AS payload FROM generate_series(1, 100001)";
+        let many =
+            "SELECT 'a' AS entity_id, 'b' AS event_type, '{}' AS payload FROM generate_series(1, 100001)";
         refused(&shop, &with(many), "too_many_events");
         let both = json!({"branch": fork, "from_sql": "SELECT 1", "events": []});
         refused(&shop, &both, "bad_argument");

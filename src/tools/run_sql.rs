@@ -75,7 +75,9 @@ fn reply(outcome: &Outcome, zone: TimeZone) -> Reply {
     if outcome.rows > kept {
         reply.matched = Some(Matched { count: outcome.rows, exact: outcome.is_exact });
         reply.says_matched = true;
-        reply.warnings.push(format!("the first {kept} rows are shown; aggregate, or use ORDER BY with LIMIT and OFFSET"));
+        reply.warnings.push(format!(
+            "the first {kept} rows are shown; aggregate, or use ORDER BY with LIMIT and OFFSET"
+        ));
     }
     if let Some(explained) = &outcome.explained {
         let fields = outcome.schema.fields().iter();
@@ -147,7 +149,8 @@ mod tests {
             shop.ask("append_events", &json!({"branch": fork, "events": event}));
             check(&shop, json!({"branch": fork}), 271);
             check(&shop, json!({}), 270);
-            let entities = json!({"sql": "SELECT count(*) FROM entities WHERE version = 2", "as_of_position": 5});
+            let entities =
+                json!({"sql": "SELECT count(*) FROM entities WHERE version = 2", "as_of_position": 5});
             assert_eq!(shop.ask("run_sql", &entities)["table"]["rows"], json!([[1]]));
         }
     }
@@ -176,7 +179,9 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_told() {
         let shop = Shop::empty();
-        let draft = |number: usize, payload: &str| EventDraft::new(&format!("e-{number}"), "t", payload).expect("a draft");
+        let draft = |number: usize, payload: &str| {
+            EventDraft::new(&format!("e-{number}"), "t", payload).expect("a draft")
+        };
         let mut events: Vec<_> = (0..400).map(|number| draft(number, r#"{"n": 1}"#)).collect();
         events.insert(200, draft(400, r#"{"n": "many"}"#));
         shop.append(events);

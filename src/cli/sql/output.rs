@@ -87,7 +87,10 @@ impl Rows {
             ));
         }
         if self.damaged > 0 {
-            notes.push(format!("{} left out; `allsource verify` says where", counted(self.damaged, "damaged event")));
+            notes.push(format!(
+                "{} left out; `allsource verify` says where",
+                counted(self.damaged, "damaged event")
+            ));
         }
         notes
     }
@@ -179,7 +182,11 @@ fn write_parquet(rows: &Rows, file: impl Write + Send) -> parquet::errors::Resul
     let schema = Arc::new(Schema::new(fields));
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), None)?;
     for batch in &rows.batches {
-        let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(schema.fields())
+            .map(|(column, field)| cast(column, field.data_type()));
         let columns: Vec<_> = columns.collect::<std::result::Result<_, _>>()?;
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
     }

@@ -23,12 +23,42 @@ use crate::error::{Error, ErrorKind};
 const HISTORY_MAX: usize = 1_000;
 /// The words that are completed beside names.
 const WORDS: [&str; 32] = [
-    "SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "LIMIT", "OFFSET", "JOIN", "LEFT JOIN", "ON", "WITH",
-    "AS", "AND", "OR", "NOT", "IN", "LIKE", "BETWEEN", "IS NULL", "IS NOT NULL", "DISTINCT", "UNION ALL", "CASE WHEN",
-    "THEN", "ELSE", "END", "DESC", "OVER", "PARTITION BY", "count(*)", "date_trunc('day', timestamp)",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP BY",
+    "ORDER BY",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "JOIN",
+    "LEFT JOIN",
+    "ON",
+    "WITH",
+    "AS",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "BETWEEN",
+    "IS NULL",
+    "IS NOT NULL",
+    "DISTINCT",
+    "UNION ALL",
+    "CASE WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "DESC",
+    "OVER",
+    "PARTITION BY",
+    "count(*)",
+    "date_trunc('day', timestamp)",
 ];
 /// Every name that a statement may use.
-const NAMES: &str = "SELECT DISTINCT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'";
+const NAMES: &str =
+    "SELECT DISTINCT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'";
 /// The functions that read the store.
 const TABLES: [&str; 3] = ["events_at('", "state_at('", "search_events('"];
 
@@ -116,7 +146,8 @@ impl Completer for Names {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let before = line.get(..at).unwrap_or_default();
-        let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).map_or(0, |at| at + 1);
+        let start =
+            before.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).map_or(0, |at| at + 1);
         let word = before.get(start..).unwrap_or_default();
         let folded = word.to_lowercase();
         let fits = |name: &&String| !word.is_empty() && name.to_lowercase().starts_with(&folded);

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** what a name or a time rules out is not read further; everything else is for the filter to decide.
 
+use super::ColumnSink;
 use crate::error::Result;
 use crate::event::{Event, Filter, NamePattern, Position, Timestamp};
-use super::ColumnSink;
 use crate::store::log::{LogFile, Record, generated_id};
 use crate::store::segment::{Column, Cursor, PagesRead, Segment};
 use crate::store::view::{Range, Rows};

@@ -232,9 +232,7 @@ impl<'a> Walk<'a> {
     /// Gives the wanted columns of some candidates from the `at`-th on, and how many they were.
     pub(super) fn give(&mut self, at: usize, wanted: &[Column], sink: &mut impl ColumnSink) -> Result<usize> {
         match &mut self.current {
-            Some(current) => {
-                current.reader.give(at, self.rows.get(at..).unwrap_or_default(), wanted, sink)
-            }
+            Some(current) => current.reader.give(at, self.rows.get(at..).unwrap_or_default(), wanted, sink),
             None => Ok(0),
         }
     }

@@ -12,7 +12,12 @@ impl Cursor<'_> {
     ///
     /// # Errors
     /// `Corrupt` (`segment_damaged`) when what is read is not what was written.
-    pub(crate) fn give(&mut self, rows: &[u32], wanted: &[Column], sink: &mut impl ColumnSink) -> Result<usize> {
+    pub(crate) fn give(
+        &mut self,
+        rows: &[u32],
+        wanted: &[Column],
+        sink: &mut impl ColumnSink,
+    ) -> Result<usize> {
         let Some(&first) = rows.first() else { return Ok(0) };
         let mut end = u32::MAX;
         for &column in wanted {

@@ -10,7 +10,11 @@ use crate::engine::Role;
 pub(super) fn per_week() -> PlanStep {
     let sql = "SELECT date_trunc('week', timestamp) AS week, event_type, count(*) AS n FROM events \
                GROUP BY week, event_type ORDER BY week, n DESC LIMIT 50";
-    PlanStep::new("run_sql", json!({"sql": sql}), "each type week by week; any other question over many events is one SELECT too")
+    PlanStep::new(
+        "run_sql",
+        json!({"sql": sql}),
+        "each type week by week; any other question over many events is one SELECT too",
+    )
 }
 
 /// How many events have each value of the best category.
@@ -42,7 +46,8 @@ mod tests {
     #[test]
     fn every_statement_that_is_proposed_is_answered() {
         let shop = Shop::with_orders();
-        let profile = Profile::of(&shop.engine.store().snapshot(), shop.engine.clock().as_ref()).expect("a profile");
+        let profile =
+            Profile::of(&shop.engine.store().snapshot(), shop.engine.clock().as_ref()).expect("a profile");
         let steps = [Some(per_week()), by_category(&Facts::new(&profile))];
         for step in steps.into_iter().map(|step| step.expect("a statement").to_value()) {
             let answer = shop.ask("run_sql", &step["arguments"]);

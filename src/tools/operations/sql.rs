@@ -33,8 +33,8 @@ fn run(engine: &Engine, arguments: &Object, _: &Caller) -> Result<Object> {
     };
     let view = wish.over(engine.store().snapshot(), now)?;
     let outcome = run_statement(engine, &view, now, text("sql").unwrap_or_default(), LIMITS, false)?;
-    let stream =
-        encoded(&outcome).map_err(|error| Error::internal("write rows as an Arrow stream").caused_by(error))?;
+    let stream = encoded(&outcome)
+        .map_err(|error| Error::internal("write rows as an Arrow stream").caused_by(error))?;
     let mut answer = Object::new();
     answer.insert("arrow".to_owned(), BASE64_STANDARD.encode(stream).into());
     answer.insert("rows".to_owned(), outcome.rows.into());
