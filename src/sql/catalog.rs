@@ -18,6 +18,7 @@ use super::events::EventsTable;
 use super::ground::Ground;
 use super::mistake::stored;
 use crate::error::Result as StoreResult;
+use crate::schema::Entry;
 
 /// The catalog and the schema that every name is looked up in.
 pub(super) const CATALOG: &str = "allsource";
@@ -62,8 +63,11 @@ impl Tables {
         if let Some(known) = self.views.lock().get(event_type) {
             return Ok(Arc::clone(known));
         }
-        let Ground { snapshot, as_of, notes, .. } = &self.ground;
-        let view = EventsTable::of_type(snapshot.clone(), event_type, *as_of, Arc::clone(notes))?;
+        let Ground { engine, snapshot, as_of, notes, .. } = &self.ground;
+        let registry = engine.schemas(snapshot)?;
+        let newest = registry.of_type(event_type).and_then(Entry::newest);
+        let schema = newest.map(|version| version.schema.as_ref());
+        let view = EventsTable::of_type(snapshot.clone(), event_type, schema, *as_of, Arc::clone(notes))?;
         let view = Arc::new(view);
         self.views.lock().insert(event_type.to_owned(), Arc::clone(&view));
         Ok(view)

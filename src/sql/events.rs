@@ -8,6 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use serde_json::Value;
 
 use super::columns::Columns;
 use super::fields::Inferred;
@@ -34,13 +35,15 @@ impl EventsTable {
         Self { snapshot, columns: Columns::of_events(), must: Must { event_type: None, as_of }, notes }
     }
 
-    /// Those of one type, the fields of their payloads as columns.
+    /// Those of one type, the fields of their payloads as columns: typed by the registered `schema` where it speaks of them,
+    /// else by what a sample holds.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written.
     pub(super) fn of_type(
         snapshot: Snapshot,
         event_type: &str,
+        schema: Option<&Value>,
         as_of: Option<Timestamp>,
         notes: Arc<Notes>,
     ) -> StoreResult<Self> {
@@ -56,6 +59,9 @@ impl EventsTable {
             for event in snapshot.scan(&scan, &limits)?.events.iter().filter(|event| !event.emptied) {
                 inferred.add(&event.payload.to_value());
             }
+        }
+        if let Some(schema) = schema {
+            inferred.declare(schema);
         }
         let columns = Columns::of_type(inferred.finish());
         let must = Must { event_type: Some(event_type.to_owned()), as_of };

@@ -121,6 +121,29 @@ impl Inferred {
         }
     }
 
+    /// Takes the types of a registered schema for what it declares, whatever stands in the payloads: what does not fit reads as
+    /// NULL.
+    pub(super) fn declare(&mut self, schema: &Value) {
+        self.walk_schema(&mut Vec::new(), schema);
+    }
+
+    fn walk_schema(&mut self, path: &mut Vec<String>, schema: &Value) {
+        let properties = schema.get("properties").and_then(Value::as_object).filter(|_| path.len() < DEPTH_MAX);
+        if let Some(properties) = properties {
+            for (name, property) in properties {
+                path.push(name.clone());
+                self.walk_schema(path, property);
+                path.pop();
+            }
+        } else if let Some(kind) = declared(schema).filter(|_| !path.is_empty()) {
+            match self.found.iter_mut().find(|(known, _)| known == path) {
+                Some((_, known)) => *known = Some(kind),
+                None if self.found.len() < FIELDS_MAX => self.found.push((path.clone(), Some(kind))),
+                None => {}
+            }
+        }
+    }
+
     /// The columns: each is named by its path, with `payload.` before it where an event has a column of that name.
     pub(super) fn finish(self) -> Vec<PayloadField> {
         let named = |(path, kind): (Vec<String>, Option<FieldKind>)| {
@@ -136,6 +159,23 @@ impl Inferred {
             }
         }
         fields
+    }
+}
+
+/// The kind that a schema declares by its `type`, null apart; `None` when it names none or several.
+fn declared(schema: &Value) -> Option<FieldKind> {
+    let names: Vec<&str> = match schema.get("type")? {
+        Value::String(name) => vec![name],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let mut names = names.into_iter().filter(|name| *name != "null");
+    match (names.next()?, names.next()) {
+        ("integer", None) => Some(FieldKind::Integer),
+        ("number", None) => Some(FieldKind::Number),
+        ("boolean", None) => Some(FieldKind::Flag),
+        (_, None) => Some(FieldKind::Text),
+        _ => None,
     }
 }
 
@@ -276,6 +316,26 @@ mod tests {
             ],
         );
         check(&[json!([1]), json!("x"), json!(null)], &[]);
+    }
+
+    #[test]
+    fn a_registered_schema_says_what_a_column_holds() {
+        let mut inferred = Inferred::default();
+        inferred.add(&json!({"n": "12", "code": "7", "extra": 1}));
+        inferred.declare(&json!({"properties": {
+            "n": {"type": ["number", "null"]},
+            "code": {"type": "string"},
+            "late": {"type": "integer"},
+            "in": {"type": "object", "properties": {"flag": {"type": "boolean"}}},
+            "any": {"type": ["integer", "string"]},
+        }}));
+        let fields = inferred.finish();
+        let found: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind)).collect();
+        use FieldKind::{Flag, Integer, Number, Text};
+        assert_eq!(
+            found,
+            [("n", Number), ("code", Text), ("extra", Integer), ("late", Integer), ("in.flag", Flag)]
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn sql(question: &Question, view: &View) -> Option<String> {
 /// What is measured.
 fn measure(question: &Question) -> Option<String> {
     let value = || expression(question.value.as_deref()?);
-    let number = |name: &str| Some(format!("{name}(CAST({} AS DOUBLE))", value()?));
+    let number = |name: &str| Some(format!("{name}(TRY_CAST({} AS DOUBLE))", value()?));
     match question.aggregate {
         Aggregate::Count => Some("count(*)".to_owned()),
         Aggregate::Distinct => {
