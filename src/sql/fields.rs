@@ -108,17 +108,21 @@ impl Inferred {
     }
 
     fn note(&mut self, path: &[String], kind: Option<FieldKind>) {
-        let is_full = self.found.len() >= FIELDS_MAX;
-        match self.found.iter_mut().find(|(known, _)| known == path) {
-            Some((_, known)) => {
-                *known = match (*known, kind) {
-                    (Some(known), Some(kind)) => Some(known.with(kind)),
-                    (known, kind) => known.or(kind),
-                }
-            }
-            None if !is_full => self.found.push((path.to_vec(), kind)),
-            None => {}
+        let Some(known) = self.kind_of(path) else { return };
+        *known = match (*known, kind) {
+            (Some(known), Some(kind)) => Some(known.with(kind)),
+            (known, kind) => known.or(kind),
+        };
+    }
+
+    /// What is known of a field, which is noted if there is room for one more.
+    fn kind_of(&mut self, path: &[String]) -> Option<&mut Option<FieldKind>> {
+        let known = self.found.iter().position(|(known, _)| known == path);
+        if known.is_none() && self.found.len() < FIELDS_MAX {
+            self.found.push((path.to_vec(), None));
         }
+        let at = known.unwrap_or(self.found.len().saturating_sub(1));
+        self.found.get_mut(at).filter(|(found, _)| found == path).map(|(_, kind)| kind)
     }
 
     /// Takes the types of a registered schema for what it declares, whatever stands in the payloads: what does not fit reads as
@@ -128,7 +132,8 @@ impl Inferred {
     }
 
     fn walk_schema(&mut self, path: &mut Vec<String>, schema: &Value) {
-        let properties = schema.get("properties").and_then(Value::as_object).filter(|_| path.len() < DEPTH_MAX);
+        let properties =
+            schema.get("properties").and_then(Value::as_object).filter(|_| path.len() < DEPTH_MAX);
         if let Some(properties) = properties {
             for (name, property) in properties {
                 path.push(name.clone());
@@ -136,10 +141,8 @@ impl Inferred {
                 path.pop();
             }
         } else if let Some(kind) = declared(schema).filter(|_| !path.is_empty()) {
-            match self.found.iter_mut().find(|(known, _)| known == path) {
-                Some((_, known)) => *known = Some(kind),
-                None if self.found.len() < FIELDS_MAX => self.found.push((path.clone(), Some(kind))),
-                None => {}
+            if let Some(known) = self.kind_of(path) {
+                *known = Some(kind);
             }
         }
     }

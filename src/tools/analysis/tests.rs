@@ -230,7 +230,8 @@ fn the_sql_of_an_answer_gives_its_rows() {
         let again = shop.ask("run_sql", &json!({"sql": sql}));
         let rows = |answer: &Value| {
             let rows = answer["table"]["rows"].as_array().expect("rows").iter();
-            let first = rows.map(|row| row.as_array().expect("a row").iter().take(columns).cloned().collect::<Vec<_>>());
+            let first = rows
+                .map(|row| row.as_array().expect("a row").iter().take(columns).cloned().collect::<Vec<_>>());
             let mut rows: Vec<String> = first.map(|row| Value::Array(row).to_string()).collect();
             rows.sort();
             rows
@@ -239,7 +240,11 @@ fn the_sql_of_an_answer_gives_its_rows() {
     }
     let shop = Shop::with_orders();
     check(&shop, json!({"analysis": "frequency"}), 2);
-    check(&shop, json!({"analysis": "frequency", "by": "payload.customer.id", "event_type": "order.placed"}), 2);
+    check(
+        &shop,
+        json!({"analysis": "frequency", "by": "payload.customer.id", "event_type": "order.placed"}),
+        2,
+    );
     check(&shop, json!({"analysis": "frequency", "event_type": "order.p*", "as_of": "2024-03-09"}), 2);
     check(&shop, json!({"analysis": "transitions"}), 3);
 }
