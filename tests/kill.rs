@@ -18,7 +18,7 @@ const KILLS: u64 = 50;
 /// Appends that are sent without waiting for an answer, in each life of the server.
 const CALLS: u64 = 30;
 /// Only a hang gets here.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The server as a client sees it: JSON lines in, JSON lines out.
 struct Server {

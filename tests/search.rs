@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use models::Bag;
 
 /// Only a hang gets here.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Searches with a model that is quick to load.
 pub(super) fn options(model: &'static str) -> SearchOptions {

@@ -14,7 +14,7 @@ use crate::collection::{Collection, Document};
 /// Events appended at once.
 const BATCH: usize = 1_000;
 /// How long indexing may take: an hour, for slow models.
-const INDEXING_MAX: Duration = Duration::from_secs(3_600);
+const INDEXING_MAX: Duration = Duration::from_hours(1);
 
 /// How documents are ranked.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ const PAUSE_MAX_MS: usize = 200;
 /// How often it is looked whether an event is indexed.
 const LOOK: Duration = Duration::from_millis(1);
 /// When an event is given up.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Measures and prints.
 pub fn measure(source: &Source) {

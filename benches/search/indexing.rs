@@ -10,7 +10,7 @@ use crate::machine::{self, anonymous_bytes, bytes_below, mib, peak_during, proce
 use crate::scratch;
 
 /// How long indexing may take: an hour.
-const INDEXING_MAX: Duration = Duration::from_secs(3_600);
+const INDEXING_MAX: Duration = Duration::from_hours(1);
 
 /// Measures and prints.
 pub fn measure(source: &Source) {

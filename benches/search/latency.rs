@@ -20,7 +20,7 @@ const CASE: Duration = Duration::from_secs(10);
 /// Searches before that.
 const WARM_UP: usize = 50;
 /// How long indexing may take: an hour.
-const INDEXING_MAX: Duration = Duration::from_secs(3_600);
+const INDEXING_MAX: Duration = Duration::from_hours(1);
 /// The stretch of time that a filter leaves: a tenth of the events, one a second.
 const TIME_SHARE: usize = 10;
 

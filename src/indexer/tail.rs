@@ -16,7 +16,7 @@ use crate::store::{Feed, RETENTION_APPLIED, Store};
 /// The most events whose words are added in one turn.
 const EVENTS_PER_TURN: usize = 4_096;
 /// How long nothing is looked at when nothing happens: an hour. Whatever happens ends the wait.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 /// How long it is waited until retention has emptied what it has begun to: 1 s, again and again.
 const EMPTYING_PAUSE: Duration = Duration::from_secs(1);
 

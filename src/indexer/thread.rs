@@ -19,7 +19,7 @@ use crate::store::{Mode, Store, priority};
 /// How long indexing stands still after a failure before it is tried again: 10 s.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// How long it is waited until making anew has begun: 60 s.
-const REBUILD_TIME_MAX: Duration = Duration::from_secs(60);
+const REBUILD_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Keeps the indexes of a store up to date in a thread of low priority, until it is [closed](Self::close) or dropped.
 ///

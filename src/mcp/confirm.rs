@@ -29,7 +29,7 @@ const PROMOTE: &str = "promote_fork";
 /// The name of the question in the answer to a call.
 const QUESTION: &str = "promote";
 /// How long a person is waited for while a call runs: 10 minutes.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
+pub(super) const WAIT_MAX: Duration = Duration::from_mins(10);
 /// How many questions may be open: 64. The oldest is forgotten.
 const OPEN_MAX: usize = 64;
 

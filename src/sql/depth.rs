@@ -57,9 +57,9 @@ const STRUCTURE: [Keyword; 32] = [
 ///
 /// # Errors
 /// `Invalid` (`sql_too_deep`).
-pub(super) fn check_words(sql: &str, dialect: &PostgreSqlDialect) -> Result<()> {
+pub(super) fn check_words(sql: &str) -> Result<()> {
     // What cannot be divided into words is for the parser to refuse.
-    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().unwrap_or_default();
     let (mut operations, mut calls, mut calls_max) = (0_usize, 0_usize, 0_usize);
     let mut open: Vec<bool> = Vec::new();
     let mut before: Option<&Token> = None;

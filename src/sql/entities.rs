@@ -97,9 +97,12 @@ impl TableProvider for EntitiesTable {
             let all = condition.column_refs();
             all.iter().all(|column| column.name == ENTITY_ID) && is_usable(&columns, condition)
         };
-        let usable = |condition: &&Expr| match names(condition) {
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let usable = |condition: &&Expr| {
+            if names(condition) {
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
         };
         Ok(conditions.iter().map(usable).collect())
     }
@@ -220,7 +223,7 @@ impl Part {
             && let Some(last) = snapshot.event(found.position).map_err(stored)?
         {
             found.timestamp = last.timestamp;
-            found.event_type = last.event_type.as_str().to_owned();
+            last.event_type.as_str().clone_into(&mut found.event_type);
         }
         Ok(Some(found))
     }
@@ -229,12 +232,16 @@ impl Part {
 fn column(name: &str, rows: &[(&EntityId, Found)]) -> ArrayRef {
     let texts = |text: &dyn Fn(&(&EntityId, Found)) -> Option<String>| -> ArrayRef {
         let mut builder = StringViewBuilder::with_capacity(rows.len());
-        rows.iter().for_each(|row| builder.append_option(text(row)));
+        for row in rows {
+            builder.append_option(text(row));
+        }
         Arc::new(builder.finish())
     };
     let numbers = |number: &dyn Fn(&Found) -> u64| -> ArrayRef {
         let mut builder = Int64Builder::with_capacity(rows.len());
-        rows.iter().for_each(|(_, found)| builder.append_value(number(found).cast_signed()));
+        for (_, found) in rows {
+            builder.append_value(number(found).cast_signed());
+        }
         Arc::new(builder.finish())
     };
     match name {
@@ -242,7 +249,9 @@ fn column(name: &str, rows: &[(&EntityId, Found)]) -> ArrayRef {
         LAST_POSITION => numbers(&|found| found.position.get()),
         LAST_TIMESTAMP => {
             let mut builder = TimestampMicrosecondBuilder::with_capacity(rows.len()).with_timezone(UTC);
-            rows.iter().for_each(|(_, found)| builder.append_value(found.timestamp.as_micros()));
+            for (_, found) in rows {
+                builder.append_value(found.timestamp.as_micros());
+            }
             Arc::new(builder.finish())
         }
         LAST_TYPE => texts(&|(_, found)| Some(found.event_type.clone())),

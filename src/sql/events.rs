@@ -91,9 +91,12 @@ impl TableProvider for EventsTable {
     }
 
     fn supports_filters_pushdown(&self, conditions: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let usable = |condition: &&Expr| match is_usable(&self.columns, condition) {
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let usable = |condition: &&Expr| {
+            if is_usable(&self.columns, condition) {
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
         };
         Ok(conditions.iter().map(usable).collect())
     }

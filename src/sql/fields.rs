@@ -140,10 +140,10 @@ impl Inferred {
                 self.walk_schema(path, property);
                 path.pop();
             }
-        } else if let Some(kind) = declared(schema).filter(|_| !path.is_empty()) {
-            if let Some(known) = self.kind_of(path) {
-                *known = Some(kind);
-            }
+        } else if let Some(kind) = declared(schema).filter(|_| !path.is_empty())
+            && let Some(known) = self.kind_of(path)
+        {
+            *known = Some(kind);
         }
     }
 

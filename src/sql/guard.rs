@@ -1,4 +1,4 @@
-//! What may a function make? Some make much of little (`repeat('x', 1e9)`), outside of what DataFusion counts as memory, and
+//! What may a function make? Some make much of little (`repeat('x', 1e9)`), outside of what `DataFusion` counts as memory, and
 //! a process that runs out of it is gone with everybody else's work. Before such a function is called it is estimated how
 //! much it would make.
 //!
@@ -25,8 +25,8 @@ use datafusion::optimizer::AnalyzerRule;
 use super::mistake::stored;
 use crate::error::{Error, ErrorKind};
 
-/// The most bytes of one value that a function makes: 1 MiB, as of a payload.
-const VALUE_BYTES_MAX: u128 = 1 << 20;
+/// The most bytes of one value that a function makes: 128 KiB.
+const VALUE_BYTES_MAX: u128 = 128 << 10;
 /// The most bytes that a function makes of one batch of rows: 64 MiB.
 const BATCH_BYTES_MAX: u128 = 64 << 20;
 /// The most characters of the text between the parts of `string_agg`.
@@ -75,6 +75,9 @@ const GROWTHS: [(&str, Growth); 22] = [
     ("array_resize", Growth::Resized),
     ("string_to_array", Growth::Sum),
 ];
+
+/// Aggregates whose value grows with each row.
+const COLLECTORS: [&str; 2] = ["string_agg", "array_agg"];
 
 /// Functions that are not offered: they make types that nothing here counts, or tell of the machine.
 pub(super) const WITHHELD: [&str; 3] = ["arrow_cast", "arrow_try_cast", "version"];
@@ -136,6 +139,13 @@ fn guarded_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 separators.iter().try_for_each(check_separator)?;
             }
             Ok(Transformed::no(Expr::AggregateFunction(AggregateFunction { func, params })))
+        }
+        Expr::WindowFunction(window) if COLLECTORS.contains(&window.fun.name()) => {
+            let message = format!(
+                "collect values with {} over a window: each row would hold all of them; use GROUP BY",
+                window.fun.name()
+            );
+            Err(stored(Error::invalid("sql_unsupported", message)))
         }
         other => Ok(Transformed::no(other)),
     }
@@ -202,7 +212,7 @@ impl Guarded {
             total = total.saturating_add(bytes);
             if bytes > VALUE_BYTES_MAX || total > BATCH_BYTES_MAX {
                 let (what, limit) = if bytes > VALUE_BYTES_MAX {
-                    (bytes, "1 MiB a value")
+                    (bytes, "128 KiB a value")
                 } else {
                     (total, "64 MiB a batch of rows")
                 };
@@ -282,7 +292,8 @@ fn bytes_at(value: &ColumnarValue, row: usize) -> u128 {
     u128::try_from(bytes).unwrap_or(u128::MAX)
 }
 
-fn bytes_in(array: &ArrayRef, row: usize) -> usize {
+/// The bytes of the value of a row; of a list all its elements.
+pub(super) fn bytes_in(array: &ArrayRef, row: usize) -> usize {
     if row >= array.len() || array.is_null(row) {
         return 0;
     }
@@ -354,7 +365,7 @@ impl ScalarUDFImpl for Concat {
             .iter()
             .map(|array| cast(array, &DataType::Utf8View))
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        let rows = texts.first().map_or(0, |text| text.len());
+        let rows = texts.first().map_or(0, Array::len);
         let mut joined = StringViewBuilder::with_capacity(rows);
         let mut whole = String::new();
         for row in 0..rows {

@@ -2,7 +2,7 @@
 //! statement as it might be.
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::{DataFusionError, SchemaError, TableReference};
 use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
@@ -11,7 +11,7 @@ use crate::event::{nearest, quote};
 /// How many names are offered for one that is not known.
 const NEAREST_MAX: usize = 5;
 
-/// An error of ours on its way through DataFusion; [`told`] takes it out again.
+/// An error of ours on its way through `DataFusion`; [`told`] takes it out again.
 pub(super) fn stored(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
@@ -105,7 +105,7 @@ fn schema_mistake(mistake: &SchemaError, sql: &str, known: &Known) -> Error {
                 let known: Vec<&str> = valid_fields
                     .iter()
                     .filter_map(|field| field.relation.as_ref())
-                    .map(|known| known.table())
+                    .map(TableReference::table)
                     .collect();
                 return unknown("table or alias", "unknown_table", &name, &known, sql);
             }
@@ -143,14 +143,13 @@ fn unknown(what: &str, code: &'static str, name: &str, names: &[&str], sql: &str
         }
     }
     let near = nearest(name, distinct.iter().copied(), NEAREST_MAX);
-    let remedy = match near.first() {
-        Some(near) => format!("; did you mean {}?", quote(near)),
-        None => {
-            let shown: Vec<String> = distinct.iter().take(12).map(|name| quote(name)).collect();
-            let more = distinct.len().saturating_sub(shown.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("; there are {}{more}", shown.join(", "))
-        }
+    let remedy = if let Some(near) = near.first() {
+        format!("; did you mean {}?", quote(near))
+    } else {
+        let shown: Vec<String> = distinct.iter().take(12).map(|name| quote(name)).collect();
+        let more = distinct.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("; there are {}{more}", shown.join(", "))
     };
     let error =
         Error::invalid(code, format!("run the statement: there is no {what} {}{remedy}", quote(name)));

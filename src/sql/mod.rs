@@ -1,5 +1,5 @@
 //! *What does the store say when it is asked in SQL?* One SELECT over the events of a branch as of a moment, the folded
-//! states of its entities, and a view for each event type, run by DataFusion.
+//! states of its entities, and a view for each event type, run by `DataFusion`.
 //!
 //! Useful for: any question over many events. Not for: paging through events or following them
 //! ([`engine`](crate::engine) reads those in order of position).
@@ -20,7 +20,7 @@
 //! `payload.items` or `payload->>'items'`. A text that stands beside a number is read as a number.
 //!
 //! Limits: 32 KiB of statement, 48 levels of nesting, 100 operators in a row, 12 calls one inside the other, 50 set operations, 10 s, 256 MiB of memory for all statements together, and what one
-//! function makes: 1 MiB a value and 64 MiB a batch of rows. Nothing is spilled to disk.
+//! function makes: 128 KiB a value and 64 MiB a batch of rows; a value of more than 128 KiB is neither aggregated nor joined. Nothing is spilled to disk.
 //!
 //! **Invariant:** a statement changes nothing and reaches no file and no network: only SELECT is planned, and no table,
 //! function or format that could is there.

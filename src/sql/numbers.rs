@@ -39,9 +39,9 @@ fn read_expr(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) || is_arithmetic(op) => {
             let (left, right) = if is_text(&left, schema) && is_number(&right, schema) {
-                (as_number(left), right)
+                (Box::new(as_number(left)), right)
             } else if is_number(&left, schema) && is_text(&right, schema) {
-                (left, as_number(right))
+                (left, Box::new(as_number(right)))
             } else {
                 return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
             };
@@ -50,12 +50,12 @@ fn read_expr(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Expr::Between(Between { expr, negated, low, high })
             if is_text(&expr, schema) && is_number(&low, schema) && is_number(&high, schema) =>
         {
-            Transformed::yes(Expr::Between(Between { expr: as_number(expr), negated, low, high }))
+            Transformed::yes(Expr::Between(Between { expr: Box::new(as_number(expr)), negated, low, high }))
         }
         Expr::InList(InList { expr, list, negated })
             if is_text(&expr, schema) && list.iter().all(|item| is_number(item, schema)) =>
         {
-            Transformed::yes(Expr::InList(InList { expr: as_number(expr), list, negated }))
+            Transformed::yes(Expr::InList(InList { expr: Box::new(as_number(expr)), list, negated }))
         }
         other => Transformed::no(other),
     }
@@ -84,6 +84,6 @@ fn is_number(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|known| known.is_numeric())
 }
 
-fn as_number(expr: Box<Expr>) -> Box<Expr> {
-    Box::new(Expr::TryCast(TryCast::new(expr, DataType::Float64)))
+fn as_number(expr: Box<Expr>) -> Expr {
+    Expr::TryCast(TryCast::new(expr, DataType::Float64))
 }

@@ -23,6 +23,7 @@ const COUNTED_ROWS_MAX: usize = 100_000;
 const PLAN_CHARS_MAX: usize = 6_000;
 
 /// Where a statement ends at the latest.
+#[expect(clippy::struct_field_names, reason = "each is the most of something")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunLimits {
     /// The longest it runs.

@@ -1,4 +1,4 @@
-//! How are the rows of a table of events read? A leaf of DataFusion's plan over the store's own walk: indexes choose the
+//! How are the rows of a table of events read? A leaf of `DataFusion`'s plan over the store's own walk: indexes choose the
 //! candidates, and of these only the wanted columns are read, in as many stretches of positions as there are processors.
 
 use std::fmt;

@@ -39,7 +39,7 @@ pub(super) fn parse(sql: &str) -> Result<Parsed> {
         return Err(Error::invalid("sql_too_long", message));
     }
     let dialect = PostgreSqlDialect {};
-    check_words(sql, &dialect)?;
+    check_words(sql)?;
     let parser = DFParserBuilder::new(sql).with_dialect(&dialect).with_recursion_limit(DEPTH_MAX).build();
     let parsed = parser.and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| syntax(&error, sql))?;

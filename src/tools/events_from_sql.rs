@@ -23,12 +23,15 @@ const COLUMNS: [&str; 6] =
 /// Those that it must have.
 const REQUIRED: [&str; 3] = ["entity_id", "event_type", "payload"];
 
+/// What a statement makes: events, and the versions that it expects.
+type Made = (Vec<EventDraft>, Vec<(EntityId, Expected)>);
+
 /// The events that a statement over the fork gives, a row each in their order, and which versions it expects.
 ///
 /// # Errors
 /// `Denied` (`forks_only`) on `main`, `Invalid` when a column is missing or strange or a row is no event, `Exhausted`
 /// (`too_many_events`), and those of running it.
-pub(super) fn events_of(call: &Call<'_>, sql: &str) -> Result<(Vec<EventDraft>, Vec<(EntityId, Expected)>)> {
+pub(super) fn events_of(call: &Call<'_>, sql: &str) -> Result<Made> {
     if !call.engine.store().is_fork() {
         let message = "append from_sql to branch main: a statement makes events on forks only; make one with create_sandbox_fork, look at it with diff_fork, then promote_fork";
         return Err(Error::new(ErrorKind::Denied, "forks_only", message).with("argument", "branch"));

@@ -17,7 +17,7 @@ use crate::faults::flip;
 use crate::machines::faulty_disk::{Call, Fault, FaultyDisk};
 use crate::machines::workload::NEW_YEAR;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A store whose time is moved by hand.
 struct Place {

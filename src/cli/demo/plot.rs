@@ -120,7 +120,7 @@ impl Plot {
                 "How long do payments take that go through, and how many do, by gateway?",
                 "SELECT p.payload.gateway AS gateway, count(*) AS captured, round(median(extract(epoch FROM c.timestamp) - \
                  extract(epoch FROM p.timestamp)), 1) AS median_s FROM events p JOIN events c ON c.entity_id = p.entity_id \
-                 AND c.event_type = 'payment.captured' WHERE p.version = 1 AND p.entity_id LIKE 'payment-%' \
+                 AND c.event_type = 'payment.captured' WHERE p.version = 1 AND p.entity_id LIKE 'payment/%' \
                  GROUP BY gateway ORDER BY captured DESC LIMIT 5",
                 "One statement joins each payment's beginning with its end.",
             ),

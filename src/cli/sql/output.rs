@@ -24,6 +24,9 @@ use crate::event::TimeZone;
 use crate::sql::value;
 use crate::tools::Object;
 
+/// The columns of what EXPLAIN gives.
+const EXPLAINED: [&str; 2] = ["plan_type", "plan"];
+
 /// What a statement gave.
 pub(super) struct Rows {
     schema: SchemaRef,
@@ -149,6 +152,13 @@ fn write_to(rows: &Rows, format: Format, out: &mut dyn Write) -> Ended<()> {
                 let object: Map<String, Value> = names.iter().cloned().zip(row).collect();
                 writeln!(out, "{}", Value::Object(object))?;
             }
+        }
+        Format::Table | Format::Parquet if names == EXPLAINED => {
+            // A plan is lines, each as long as it is.
+            let plans = rows.values().filter_map(|row| row.into_iter().nth(1));
+            plans
+                .filter_map(|plan| plan.as_str().map(str::to_owned))
+                .try_for_each(|plan| writeln!(out, "{plan}"))?;
         }
         Format::Table | Format::Parquet => {
             let values: Vec<Vec<Value>> = rows.values().collect();

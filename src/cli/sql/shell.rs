@@ -117,7 +117,6 @@ fn history_file() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let dir = state.or_else(home)?.join("allsource");
-    #[expect(clippy::disallowed_methods, reason = "the user's own directory, outside every data directory")]
     std::fs::create_dir_all(&dir).ok()?;
     Some(dir.join("sql_history"))
 }

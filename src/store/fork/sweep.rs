@@ -14,7 +14,7 @@ use crate::store::manifest::{ForkEntry, load};
 use crate::store::open::Store;
 
 /// How often the list is looked through for forks whose time is over: once a minute.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The manifest of a branch and what is left of an interrupted swap.
 const MANIFESTS: [&str; 2] = ["manifest.json", "manifest.json.tmp"];
 

@@ -70,7 +70,7 @@ impl Default for ScanLimits {
             events_max: 1_000,
             examined_max: u64::MAX,
             bytes_max: 64 << 20,
-            time_max: Duration::from_secs(3_600),
+            time_max: Duration::from_hours(1),
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Position;
 
 /// How often it is looked whether age alone has made something due: every minute.
-const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The next thing to do.
 enum Step {

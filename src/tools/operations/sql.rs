@@ -19,7 +19,7 @@ pub(super) const OPERATION: Operation = Operation { name: "sql", run };
 
 /// Of a person's statement: 5 minutes, 1,000,000 rows, 64 MiB.
 const LIMITS: RunLimits =
-    RunLimits { time_max: Duration::from_secs(300), rows_max: 1_000_000, bytes_max: 64 << 20 };
+    RunLimits { time_max: Duration::from_mins(5), rows_max: 1_000_000, bytes_max: 64 << 20 };
 
 fn run(engine: &Engine, arguments: &Object, _: &Caller) -> Result<Object> {
     let text = |name: &str| arguments.get(name).and_then(Value::as_str);
