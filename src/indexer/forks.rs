@@ -162,7 +162,7 @@ mod tests {
         append(&store, "shared");
         let indexer = Indexer::start(&store, SearchOptions { embedder: None, ..SearchOptions::default() });
         let indexer = indexer.expect("an indexer");
-        assert!(indexer.catch_up(Duration::from_secs(120)));
+        assert!(indexer.catch_up(Duration::from_mins(2)));
         let main = indexer.wait_for(Position::new(1), Duration::ZERO).expect("searchable");
         let made =
             |_| store.fork(&store.create_fork(NewFork::default()).expect("a fork").id).expect("a fork");
@@ -207,7 +207,7 @@ mod tests {
         let store = Store::open(dir.path(), Options::default()).expect("a store");
         let indexer = Indexer::start(&store, SearchOptions { embedder: None, ..SearchOptions::default() });
         let behind =
-            indexer.expect("an indexer").wait_for(Position::ZERO, Duration::from_secs(120)).expect("open");
+            indexer.expect("an indexer").wait_for(Position::ZERO, Duration::from_mins(2)).expect("open");
         append(&store, "late");
         let branch = store.fork(&store.create_fork(NewFork::default()).expect("a fork").id).expect("a fork");
         append(&branch, "own");

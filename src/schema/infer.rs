@@ -366,7 +366,9 @@ mod tests {
     #[track_caller]
     fn check(payloads: &[Value], expected: &Value) -> Inference {
         let mut inference = Inference::default();
-        payloads.iter().for_each(|payload| inference.look(payload));
+        for payload in payloads {
+            inference.look(payload);
+        }
         let mut schema = inference.schema();
         let checker = Checker::compile(&schema.to_string()).expect("a schema");
         for payload in payloads {

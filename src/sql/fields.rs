@@ -278,7 +278,9 @@ mod tests {
 
     fn inferred(payloads: &[Value]) -> Vec<PayloadField> {
         let mut inferred = Inferred::default();
-        payloads.iter().for_each(|payload| inferred.add(payload));
+        for payload in payloads {
+            inferred.add(payload);
+        }
         inferred.finish()
     }
 
@@ -323,6 +325,8 @@ mod tests {
 
     #[test]
     fn a_registered_schema_says_what_a_column_holds() {
+        use FieldKind::{Flag, Integer, Number, Text};
+
         let mut inferred = Inferred::default();
         inferred.add(&json!({"n": "12", "code": "7", "extra": 1}));
         inferred.declare(&json!({"properties": {
@@ -334,7 +338,6 @@ mod tests {
         }}));
         let fields = inferred.finish();
         let found: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind)).collect();
-        use FieldKind::{Flag, Integer, Number, Text};
         assert_eq!(
             found,
             [("n", Number), ("code", Text), ("extra", Integer), ("late", Integer), ("in.flag", Flag)]

@@ -15,8 +15,7 @@ use crate::store::{Append, Options, Store};
 const SHORT: RunLimits =
     RunLimits { time_max: Duration::from_millis(300), rows_max: 100, bytes_max: 1 << 20 };
 /// Only a hang gets here.
-const PATIENT: RunLimits =
-    RunLimits { time_max: Duration::from_secs(120), rows_max: 100, bytes_max: 1 << 20 };
+const PATIENT: RunLimits = RunLimits { time_max: Duration::from_mins(2), rows_max: 100, bytes_max: 1 << 20 };
 
 struct Ground {
     engine: Engine,
@@ -265,7 +264,7 @@ fn deep() -> Vec<String> {
         ));
         all.push(format!(
             "WITH {}z AS (SELECT 1) SELECT * FROM z",
-            (0..depth).map(|at| format!("a{at} AS (SELECT 1), ")).collect::<String>()
+            (0..depth).map(|at| format!("a{at} AS (SELECT 1), ")).collect::<Vec<_>>().concat()
         ));
     }
     all

@@ -275,7 +275,7 @@ mod tests {
     fn relative_times_mean_the_same_on_every_page() {
         let shop = Shop::with_orders();
         let first = shop.ask("query_events", &json!({"since": "now-9h", "limit": 5}));
-        shop.clock.advance(std::time::Duration::from_secs(8 * 3_600));
+        shop.clock.advance(std::time::Duration::from_hours(8));
         let second = shop.ask("query_events", &json!({"cursor": first["next_cursor"]}));
         assert_eq!(positions(&second), [265, 264, 263, 262, 261]);
     }
@@ -540,7 +540,7 @@ mod tests {
     #[test]
     fn a_relative_time_beyond_the_data_leads_to_the_last_events() {
         let shop = Shop::with_orders();
-        shop.clock.advance(std::time::Duration::from_secs(90 * 86_400));
+        shop.clock.advance(std::time::Duration::from_hours(90 * 24));
         let answer = shop.ask("query_events", &json!({"since": "now-2h"}));
         assert_eq!(positions(&shop.follow(&answer)), [270, 269, 268], "{answer}");
     }

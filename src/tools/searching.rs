@@ -317,7 +317,7 @@ mod tests {
     use crate::tools::fixture::{Shop, positions};
 
     /// Only a hang gets here.
-    const PATIENCE: Duration = Duration::from_secs(120);
+    const PATIENCE: Duration = Duration::from_mins(2);
 
     fn note(text: &str) -> EventDraft {
         EventDraft::new("ticket-1", "ticket.noted", json!({"text": text}).to_string()).expect("a draft")
