@@ -4,7 +4,7 @@
 //! Not for: which events to look at ([`engine`](crate::engine)), or how an answer is packed ([`tools`](crate::tools)).
 //!
 //! An analysis goes: a [`Question`] → an [`Observer`], which takes each event as numbers and symbols ([`Seen`]) → an
-//! [`Outcome`]: a table with its definition, which [`plot`] draws as text and [`chart`] as an image.
+//! [`Outcome`]: a table with its definition, which [`plot()`] draws as text and [`chart()`] as an image.
 //!
 //! **Invariant:** pure; what it holds is bounded by named limits, and whoever hands in events is told when one is
 //! reached.

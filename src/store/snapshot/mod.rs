@@ -146,7 +146,7 @@ impl Snapshot {
         page(self, scan, limits, Reading::Once)
     }
 
-    /// The wanted columns of what may match, oldest first; see [`columns`](super::read::columns).
+    /// The wanted columns of what may match, oldest first; see [`columns`].
     ///
     /// # Errors
     /// `Corrupt` when stored bytes are not what was written and the mode is [`Mode::Write`].
@@ -160,7 +160,7 @@ impl Snapshot {
         columns(self, scan, limits, wanted, sink)
     }
 
-    /// How many candidates a scan has, and where, without reading one; see [`reach`](super::read::reach).
+    /// How many candidates a scan has, and where, without reading one; see [`reach`].
     ///
     /// # Errors
     /// `Corrupt` when an index is not what was written and the mode is [`Mode::Write`].
