@@ -20,7 +20,7 @@ use futures::stream;
 use super::columns::{Columns, UTC};
 use super::ground::Ground;
 use super::mistake::stored;
-use super::pushdown::{is_usable, scan_of};
+use super::pushdown::{is_usable, scan_of, support};
 use crate::engine::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EntityId, NamePattern, Position, Timestamp, Version};
@@ -97,13 +97,7 @@ impl TableProvider for EntitiesTable {
             let all = condition.column_refs();
             all.iter().all(|column| column.name == ENTITY_ID) && is_usable(&columns, condition)
         };
-        let usable = |condition: &&Expr| {
-            if names(condition) {
-                TableProviderFilterPushDown::Inexact
-            } else {
-                TableProviderFilterPushDown::Unsupported
-            }
-        };
+        let usable = |condition: &&Expr| support(names(condition));
         Ok(conditions.iter().map(usable).collect())
     }
 

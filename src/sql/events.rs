@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::columns::Columns;
 use super::fields::Inferred;
-use super::pushdown::{is_usable, scan_of};
+use super::pushdown::{is_usable, scan_of, support};
 use super::scan::{EventsScan, Must, Notes};
 use crate::error::Result as StoreResult;
 use crate::event::{Filter, NamePattern, Timestamp};
@@ -91,13 +91,7 @@ impl TableProvider for EventsTable {
     }
 
     fn supports_filters_pushdown(&self, conditions: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let usable = |condition: &&Expr| {
-            if is_usable(&self.columns, condition) {
-                TableProviderFilterPushDown::Inexact
-            } else {
-                TableProviderFilterPushDown::Unsupported
-            }
-        };
+        let usable = |condition: &&Expr| support(is_usable(&self.columns, condition));
         Ok(conditions.iter().map(usable).collect())
     }
 

@@ -29,7 +29,7 @@ pub(super) fn told(error: &DataFusionError, sql: &str, known: &Known) -> Error {
             Some(own) => own.copy(),
             None => failed(&cause.to_string()),
         },
-        DataFusionError::SchemaError(mistake, _) => schema_mistake(mistake, sql, known),
+        DataFusionError::SchemaError(mistake, _) => schema_mistake(mistake, sql),
         DataFusionError::SQL(mistake, _) => syntax_mistake(&mistake.to_string(), sql),
         DataFusionError::ResourcesExhausted(_) => {
             let message = "run the statement: it needs more than the 256 MiB that all statements have together; select fewer columns, filter or aggregate earlier, or add a LIMIT";
@@ -91,7 +91,7 @@ fn text_at(sql: &str, line: usize, column: usize) -> Option<&str> {
     rest.get(..end)
 }
 
-fn schema_mistake(mistake: &SchemaError, sql: &str, known: &Known) -> Error {
+fn schema_mistake(mistake: &SchemaError, sql: &str) -> Error {
     match mistake {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let names: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).collect();
@@ -109,19 +109,15 @@ fn schema_mistake(mistake: &SchemaError, sql: &str, known: &Known) -> Error {
                     .collect();
                 return unknown("table or alias", "unknown_table", &name, &known, sql);
             }
-            let mut error = unknown("column", "unknown_column", &field.name, &names, sql);
+            let error = unknown("column", "unknown_column", &field.name, &names, sql);
             if !names.contains(&"payload") || error.details().contains_key("nearest") {
                 return error;
             }
-            let path = format!("payload->>'{}'", field.name.replace('\'', "''"));
-            error = error.with(
-                "hint",
-                format!(
-                    "a field of the payload is read with {path}, or by its name in the view of its event type"
-                ),
+            let name = field.name.replace('\'', "''");
+            let hint = format!(
+                "a field of the payload is payload->>'{name}', or {name} in the view of its event type; a text stands in single quotes: '{name}'"
             );
-            let _ = known;
-            error
+            error.with("hint", hint)
         }
         SchemaError::AmbiguousReference { field } => {
             let message = format!(

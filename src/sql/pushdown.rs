@@ -2,7 +2,7 @@
 //! also applied to the rows, so what is not understood here costs time and nothing else.
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, Like, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, Like, Operator, TableProviderFilterPushDown};
 
 use super::columns::{Columns, Origin};
 use crate::event::{NamePattern, Position, Timestamp};
@@ -21,6 +21,11 @@ enum Use {
 /// Whether indexes can use a condition.
 pub(super) fn is_usable(columns: &Columns, condition: &Expr) -> bool {
     !uses(columns, condition).is_empty()
+}
+
+/// What is promised of a condition: at most that fewer rows come.
+pub(super) const fn support(is_usable: bool) -> TableProviderFilterPushDown {
+    if is_usable { TableProviderFilterPushDown::Inexact } else { TableProviderFilterPushDown::Unsupported }
 }
 
 /// The scan of what may fulfil all conditions.
