@@ -69,8 +69,8 @@ impl Plot {
             sought: json!({"semantic_query": "a mistake that lost or damaged data", "event_type": "commit.created",
                 "limit": 5, "wait_for_position": -1}),
             counted: (
-                "Which folders changed most, and by whom most often?",
-                "SELECT split_part(entity_id, '/', 1) AS folder, count(*) AS changes, sum(insertions) AS added, \
+                "Which folders changed most, and by how many people?",
+                "SELECT split_part(entity_id, '/', 2) || '/' || split_part(entity_id, '/', 3) AS folder, count(*) AS changes, sum(insertions) AS added, \
                  count(DISTINCT payload.author) AS people FROM file.modified GROUP BY folder ORDER BY changes DESC LIMIT 5",
                 "Each event type is a table; what its payloads hold are columns.",
             ),
