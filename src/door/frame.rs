@@ -207,7 +207,7 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         _ => Writes::None,
     };
     let RequestBody { client, client_version, confirmed, .. } = body;
-    let caller = Caller { writes, client, client_version, confirmed };
+    let caller = Caller { writes, client, client_version, confirmed, ..Caller::default() };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
@@ -295,8 +295,8 @@ mod tests {
         let caller = Caller {
             writes: Writes::Forks,
             client: Some("c".to_owned()),
-            client_version: None,
             confirmed: Some("d".to_owned()),
+            ..Caller::default()
         };
         let sent = Request { kind: Kind::Operation, name: "n", arguments: &arguments, caller: &caller };
         let received = parse_request(&body_of(&request(&sent).unwrap(), What::Request)).unwrap();

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
+mod caller;
 mod change;
 mod fold;
 mod forking;
@@ -34,6 +35,7 @@ use crate::store::disk::Disk;
 use crate::store::{ForkId, Store};
 use schemas::Schemas;
 
+pub use caller::{Caller, Cancel, Writes};
 pub use options::EngineOptions;
 
 pub(crate) use change::{Change, diff};
@@ -52,32 +54,6 @@ pub(crate) use tally::{Tally, Values, tally};
 
 /// The branch that all others are forked from.
 pub(crate) const MAIN: &str = "main";
-
-/// What a caller may change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Writes {
-    /// Nothing: reads only.
-    None,
-    /// Forks only; `main` stays as it is.
-    Forks,
-    /// Everything.
-    #[default]
-    All,
-}
-
-/// Who calls.
-#[derive(Clone, Debug, Default)]
-pub struct Caller {
-    /// What it may change.
-    pub writes: Writes,
-    /// The client's name as it gave it, such as `claude-code`.
-    pub client: Option<String>,
-    /// The client's version as it gave it.
-    pub client_version: Option<String>,
-    /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
-    /// the person; no argument of a call reaches it.
-    pub confirmed: Option<String>,
-}
 
 /// An open store with the rules around it, seen from one of its branches. Clones share it.
 #[derive(Clone)]

@@ -51,7 +51,7 @@ impl Server {
         let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
         let (client, client_version) =
             context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
-        Caller { writes: self.surface.writes(), client, client_version, confirmed: None }
+        Caller { writes: self.surface.writes(), client, client_version, ..Caller::default() }
     }
 
     /// Asks the host on a thread that may block.
