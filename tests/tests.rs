@@ -30,4 +30,5 @@ mod schema;
 mod sql;
 mod kill;
 mod mcp;
+mod fuzz;
 mod lessons;

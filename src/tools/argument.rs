@@ -162,34 +162,14 @@ impl Field {
 pub(crate) const CONSTANT: Field =
     Field { name: "constant", json_type: "object", about: "The same in every row of this page only" };
 
-const COMMON_FIELDS: &[Field] = &[
-    Field::new("error", "object"),
-    Field::new("warnings", "array"),
-    Field::new("complete", "boolean"),
-    Field::new("scanned_to", "integer"),
-    Field::new("matched", "object"),
-    Field::new("next_cursor", "string"),
-    Field::new("next_steps", "array"),
-    Field::new("query_id", "string"),
-    Field::new("branch", "string"),
-    Field::new("head_position", "integer"),
-    Field::new("untrusted", "array"),
-];
-
-/// Fields of answers about chosen events, and of no others.
-const READING_FIELDS: [&str; 4] = ["scanned_to", "matched", "query_id", "branch"];
-
 /// The JSON Schema of an answer: an object with `error` among its properties and nothing required.
 ///
-/// What a tool never answers is left out, for a model pays for it in every conversation.
-pub(crate) fn answer_schema(fields: &[Field], is_reading: bool, has_pages: bool) -> Object {
-    let is_told = |field: &&Field| match field.name {
-        "next_cursor" => has_pages,
-        name => is_reading || !READING_FIELDS.contains(&name),
-    };
-    let common = COMMON_FIELDS.iter().filter(is_told);
+/// Of the fields that every answer may have only `error` is told: a model pays for this in every conversation, once a
+/// tool, and the instructions say how to use the others.
+pub(crate) fn answer_schema(fields: &[Field]) -> Object {
+    const ERROR: &Field = &Field::new("error", "object");
     let properties: Object =
-        common.chain(fields).map(|field| (field.name.to_owned(), field.schema())).collect();
+        std::iter::once(ERROR).chain(fields).map(|field| (field.name.to_owned(), field.schema())).collect();
     let mut schema = Object::new();
     schema.insert("type".to_owned(), "object".into());
     schema.insert("properties".to_owned(), Value::Object(properties));
@@ -207,16 +187,16 @@ pub(crate) const HITS_DEFAULT: usize = 10;
 pub(crate) const FILTER: &[Argument] = &[
     Argument::optional("entity_id", Kind::Text, "Entity; a trailing * means prefix"),
     Argument::optional("event_type", Kind::Text, "Event type; a trailing * means prefix"),
-    Argument::optional("since", Kind::Text, "From this time: RFC 3339, a date, now-7d"),
+    Argument::optional("since", Kind::Text, "From: RFC 3339, a date or now-7d"),
     Argument::optional("until", Kind::Text, "Before this time"),
     Argument::optional("where", Kind::Texts, "Conditions, ANDed, like payload.total > 5"),
-    Argument::optional("as_of", Kind::Text, "Events that happened up to this time"),
-    Argument::optional("known_at", Kind::Text, "Events recorded up to this time"),
-    Argument::optional("as_of_position", POSITION, "Events up to this position"),
+    Argument::optional("as_of", Kind::Text, "What had happened by this time"),
+    Argument::optional("known_at", Kind::Text, "What was recorded by this time"),
+    Argument::optional("as_of_position", POSITION, "Up to this position"),
     BRANCH,
     Argument::optional("time_zone", Kind::Text, "IANA zone of dates and answers; UTC"),
     Argument::optional("refine", Kind::Text, "query_id to start from; what you give replaces"),
-    Argument::optional("clear", Kind::Texts, "Arguments to drop from the refined query"),
+    Argument::optional("clear", Kind::Texts, "Its arguments to drop"),
 ];
 
 /// How many rows, and going on.
@@ -234,7 +214,7 @@ pub(crate) const FORMAT: &[Argument] = &[Argument::optional(
 
 /// How large the answer may be.
 pub(crate) const BUDGET: &[Argument] =
-    &[Argument::optional("max_tokens", Kind::Budget, "Size of the answer in tokens; 5000")];
+    &[Argument::optional("max_tokens", Kind::Budget, "Size of the answer; 5000")];
 
 /// Payloads as of the newest schema.
 pub(crate) const UPCAST: Argument =

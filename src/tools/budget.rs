@@ -1,11 +1,11 @@
 //! How large is an answer to the model that reads it, and how is it made to fit?
 //!
-//! Tokens are estimated without a tokenizer, on the high side: every model cuts text its own way, so what matters is
-//! that the estimate never promises less than arrives. The rule: a word piece (an optional capital and its small
-//! letters, or a run of capitals) counts one token per five letters begun, digits one per three, punctuation one per
-//! two, a space before a word nothing, any other white space one a run, letters beyond ASCII one per two up to
-//! U+07FF and one each from there on. On JSON of names, numbers and short sentences that lies between
-//! equal to and a third above what byte-pair tokenizers with 100,000 and 200,000 entries give.
+//! Tokens are estimated without a tokenizer, in one pass and without memory of its own. A text is taken apart into runs of
+//! one class, and each run has a price in tenths of a token. The prices were fitted by least squares to what the byte-pair
+//! tokenizers with 100,000 and 200,000 entries (`cl100k_base`, `o200k_base`) give for answers as tables and as whole events
+//! over loans, code hosting, Windows logs, chats, webhooks and abstracts, and then rounded. There the sum lies between 5 %
+//! below and 7 % above the larger tokenizer, and a single answer between 7 % below and 16 % above it. Other models cut text
+//! their own way: a budget is exact by this measure, and a reader's count may differ.
 
 use serde_json::Value;
 
@@ -45,36 +45,45 @@ fn class(c: char) -> Class {
 }
 
 /// The estimated tokens of a text.
-pub(crate) fn tokens(text: &str) -> usize {
-    let mut total = 0;
+pub fn tokens(text: &str) -> usize {
+    let mut tenths = 0;
     let mut run: Option<Class> = None;
     let mut length = 0_usize;
-    let mut bare_space = true;
+    let mut before: Option<Class> = None;
     for c in text.chars() {
         let next = class(c);
         let goes_on =
             run == Some(next) || (run == Some(Class::Capital) && length == 1 && next == Class::Small);
         if goes_on {
             length += 1;
-            run = Some(next);
         } else {
-            total += cost(run, length, bare_space);
-            (run, length) = (Some(next), 1);
-            bare_space = c != ' ';
+            let beside_digit = before == Some(Class::Digit) || next == Class::Digit;
+            tenths += price(run, length, beside_digit);
+            (before, length) = (run, 1);
         }
+        run = Some(next);
     }
-    total + cost(run, length, bare_space)
+    (tenths + price(run, length, before == Some(Class::Digit))).div_ceil(10)
 }
 
-fn cost(run: Option<Class>, length: usize, bare_space: bool) -> usize {
+/// What a run costs, in tenths of a token.
+fn price(run: Option<Class>, length: usize, beside_digit: bool) -> usize {
     match run {
         None => 0,
-        Some(Class::Small | Class::Capital) => length.div_ceil(5),
-        Some(Class::Digit) => length.div_ceil(3),
-        Some(Class::Space) if length == 1 && !bare_space => 0,
-        Some(Class::Space) => length.div_ceil(8),
-        Some(Class::Punctuation | Class::NearLetter) => length.div_ceil(2),
-        Some(Class::FarLetter) => length,
+        // Letters among digits are parts of ids and hashes, not words.
+        Some(Class::Small | Class::Capital) if beside_digit => 10 * length.div_ceil(3),
+        Some(Class::Small) if length <= 8 => 10,
+        Some(Class::Small) => 13 + 13 * (length - 8) / 8,
+        Some(Class::Capital) if length == 1 => 20,
+        Some(Class::Capital) => 11 * length.div_ceil(3),
+        Some(Class::Digit) => 12 * length.div_ceil(3),
+        // A single space belongs to the word behind it.
+        Some(Class::Space) if length == 1 => 0,
+        Some(Class::Space) => 10 * length.div_ceil(8),
+        Some(Class::Punctuation) if length == 1 => 6,
+        Some(Class::Punctuation) => 11 * length.div_ceil(4),
+        Some(Class::NearLetter) => 10 * length.div_ceil(2),
+        Some(Class::FarLetter) => 12 * length,
     }
 }
 
@@ -219,13 +228,13 @@ mod tests {
     fn words_numbers_and_punctuation_are_counted_by_their_pieces() {
         check("", 0);
         check("order", 1);
-        check("the order was placed", 1 + 1 + 1 + 2);
+        check("the order was placed", 4);
         check("camelCase", 2);
-        check("HTTPServer", 2);
-        check("1234567", 3);
-        check("\"a\":1,", 1 + 1 + 1 + 1 + 1);
-        check("Müller", 1 + 1 + 1);
-        check("東京", 2);
+        check("HTTPServer", 4);
+        check("1234567", 4);
+        check("\"a\":1,", 5);
+        check("Müller", 4);
+        check("東京", 3);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::answer::error_answer;
 use super::argument::{Argument, Kind};
-use super::arguments::{Arguments, example};
-use super::budget::TOKENS_DEFAULT;
+use super::arguments::{Arguments, decode, example};
+use super::budget::{TOKENS_DEFAULT, TOKENS_MAX};
 use super::cursor::Cursor;
 use super::damage::Damaged;
 use super::{Answer, Object, TOOLS, Tool};
@@ -90,7 +90,7 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
         Ok(call) => call,
         Err(error) => {
             let error = among_branches(at_home(error, engine), engine, given);
-            return error_answer(&error, &warnings, TOKENS_DEFAULT);
+            return error_answer(&error, &warnings, tokens_asked(given));
         }
     };
     let reply = (tool.run)(&mut call).map_err(|error| among_branches(error, engine, call.arguments.object()));
@@ -104,6 +104,13 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
             reply.finish(query, call.tokens_max)
         }
     }
+}
+
+/// The size of an answer to arguments that may have mistakes: what is asked for, where that can be told.
+fn tokens_asked(given: &Object) -> usize {
+    let asked = given.get("max_tokens").and_then(|asked| decode(Kind::Budget, asked, "max_tokens").ok());
+    let asked = asked.and_then(|asked| asked.as_u64()).and_then(|asked| usize::try_from(asked).ok());
+    asked.map_or(TOKENS_DEFAULT, |asked| asked.min(TOKENS_MAX))
 }
 
 /// The error, its example speaking of this store's own types and entities.

@@ -18,9 +18,9 @@ const VERSION: Kind = Kind::Integer { min: 1, max: i64::MAX };
 const ARGUMENTS: &[Argument] = &[
     Argument::required("entity_id", Kind::Text, "The entity, exactly as it is written"),
     Argument::optional("version", VERSION, "State after this version; the last"),
-    Argument::optional("as_of", Kind::Text, "From events that happened up to this time"),
-    Argument::optional("known_at", Kind::Text, "From events recorded up to this time"),
-    Argument::optional("as_of_position", POSITION, "From events up to this position"),
+    Argument::optional("as_of", Kind::Text, "What had happened by this time"),
+    Argument::optional("known_at", Kind::Text, "What was recorded by this time"),
+    Argument::optional("as_of_position", POSITION, "Up to this position"),
     Argument::optional("compare_version", VERSION, "Show changes since this version"),
     Argument::optional("compare_as_of", Kind::Text, "Show changes since this time"),
     Argument::optional("provenance", Kind::Flag, "Say which event set each field"),

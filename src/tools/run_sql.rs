@@ -20,9 +20,9 @@ const FEW_CHARS_MAX: usize = 2_000;
 
 const ARGUMENTS: &[Argument] = &[
     Argument::required("sql", Kind::Text, "One SELECT (or EXPLAIN SELECT)"),
-    Argument::optional("as_of", Kind::Text, "Events that happened up to this time"),
-    Argument::optional("known_at", Kind::Text, "Events recorded up to this time"),
-    Argument::optional("as_of_position", POSITION, "Events up to this position"),
+    Argument::optional("as_of", Kind::Text, "What had happened by this time"),
+    Argument::optional("known_at", Kind::Text, "What was recorded by this time"),
+    Argument::optional("as_of_position", POSITION, "Up to this position"),
     BRANCH,
     Argument::optional("time_zone", Kind::Text, "IANA zone of times in the answer; UTC"),
     Argument::optional("explain", Kind::Flag, "Say types, plan and what was read"),

@@ -27,13 +27,8 @@ pub(super) const FORK: &[Field] = &[
     Field::new("parent", "string"),
     Field::new("cut", "integer"),
     Field::new("events", "integer"),
-    Field::new("purpose", "string"),
-    Field::new("creator", "string"),
-    Field::new("created_at", "string"),
     Field::new("expires_at", "string"),
     Field::new("restorable_until", "string"),
-    Field::new("quota_events", "integer"),
-    Field::new("quota_bytes", "integer"),
     Field::new("promoted_at_position", "integer"),
     Field::new("tags", "object"),
 ];
