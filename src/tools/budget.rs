@@ -3,9 +3,10 @@
 //! Tokens are estimated without a tokenizer, in one pass and without memory of its own. A text is taken apart into runs of
 //! one class, and each run has a price in tenths of a token. The prices were fitted by least squares to what the byte-pair
 //! tokenizers with 100,000 and 200,000 entries (`cl100k_base`, `o200k_base`) give for answers as tables and as whole events
-//! over loans, code hosting, Windows logs, chats, webhooks and abstracts, and then rounded. There the sum lies between 5 %
-//! below and 7 % above the larger tokenizer, and a single answer between 7 % below and 16 % above it. Other models cut text
-//! their own way: a budget is exact by this measure, and a reader's count may differ.
+//! over loans, code hosting, Windows logs, chats, webhooks and abstracts, and then rounded. Over each of these the sum lies
+//! between 7 % below and 9 % above the larger count, and a single answer between 8 % below and 17 % above it
+//! (`scripts/measure_tokens.py` prints it for files). Other models cut text their own way: a budget is exact by this
+//! measure, and a reader's count may differ by that much.
 
 use serde_json::Value;
 

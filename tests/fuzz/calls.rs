@@ -79,9 +79,8 @@ fn arguments(draw: &mut Draw, known: &Known, tool: &'static Tool, density: usize
 /// Adds what a tool wants one of, and keeps what is written away from `main`.
 fn complete(draw: &mut Draw, known: &Known, tool: &Tool, made: &mut Map<String, Value>) {
     let has = |made: &Map<String, Value>, names: &[&str]| names.iter().any(|name| made.contains_key(*name));
-    let mut put = |name: &str, value: Value| drop(made.insert(name.to_owned(), value));
     match tool.name {
-        "promote_fork" => put("dry_run", true.into()),
+        "promote_fork" => drop(made.insert("dry_run".to_owned(), true.into())),
         "append_events" if !has(made, &["events", "from_sql"]) => {
             let event = event(draw, known);
             made.insert("events".to_owned(), json!([event]));
@@ -92,7 +91,9 @@ fn complete(draw: &mut Draw, known: &Known, tool: &Tool, made: &mut Map<String, 
         "semantic_search_events" if !has(made, &["query", "like_event_id"]) => {
             made.insert("query".to_owned(), text(draw, known, tool.name, "query").into());
         }
-        "register_schema" if !has(made, &["schema", "infer"]) => put("infer", true.into()),
+        "register_schema" if !has(made, &["schema", "infer"]) => {
+            made.insert("infer".to_owned(), true.into());
+        }
         "analyze_events" if made["analysis"] == "duration" || made["analysis"] == "funnel" => {
             let steps = json!([draw.pick(&known.types), draw.pick(&known.types)]);
             made.insert("steps".to_owned(), steps);
@@ -110,7 +111,7 @@ fn good(draw: &mut Draw, known: &Known, tool: &str, argument: &Argument) -> Valu
         Kind::Choice(choices) => (*draw.pick(choices)).into(),
         Kind::Integer { min, max } => integer(draw, known, name, min, max).into(),
         Kind::Budget => (500 + draw.below(12_000)).into(),
-        Kind::Share => json!(draw.below(101) as f64 / 100.0),
+        Kind::Share => json!(f64::from(u8::try_from(draw.below(101)).expect("a percentage")) / 100.0),
         Kind::Flag => draw.one_in(2).into(),
         Kind::Texts => texts(draw, known, name),
         Kind::Choices(choices) => json!([draw.pick(choices)]),
@@ -251,8 +252,7 @@ fn misspelt(tool: &str, name: &str) -> Option<Value> {
         "fail_if_exists" => json!("payload.total >"),
         "window" | "bucket" | "aggregate" => json!("no-such-thing"),
         "by" | "key" | "value" => json!("payload..x"),
-        "entity_id" | "event_type" | "subject" | "idempotency_key" => json!("x".repeat(2_000)),
-        "purpose" => json!("x".repeat(2_000)),
+        "entity_id" | "event_type" | "subject" | "idempotency_key" | "purpose" => json!("x".repeat(2_000)),
         "find" | "use_case" | "context" => json!("x ".repeat(2_000)),
         "like_event_id" => json!("no-such-event"),
         _ => return None,

@@ -70,7 +70,7 @@ impl Known {
     }
 
     fn see(&mut self, event: &Value) {
-        let mut keep = |list: &mut Vec<String>, text: &Value| {
+        let keep = |list: &mut Vec<String>, text: &Value| {
             let text = text.as_str().unwrap_or_default();
             let is_whole = !text.is_empty() && !text.contains('…');
             if is_whole && list.len() < NAMES_MAX && !list.iter().any(|known| known == text) {

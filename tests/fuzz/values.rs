@@ -38,8 +38,10 @@ pub(crate) fn text(draw: &mut Draw, known: &Known, tool: &str, name: &str) -> St
 
 /// One to four words of the store's own texts.
 fn words(draw: &mut Draw, known: &Known) -> String {
-    let plain = |word: &str| word.chars().filter(|c| c.is_alphanumeric() || *c == ' ').take(60).collect();
-    let words: Vec<String> = (0..=draw.below(3)).map(|_| plain(draw.pick(&known.words))).collect();
+    let plain = |word: &str| -> String {
+        word.chars().filter(|c| c.is_alphanumeric() || *c == ' ').take(60).collect()
+    };
+    let words: Vec<String> = (0..=draw.below(3)).map(|_| plain(draw.pick::<String>(&known.words))).collect();
     let words = words.join(" ");
     if words.trim().is_empty() { "process created".to_owned() } else { words }
 }
