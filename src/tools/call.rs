@@ -89,11 +89,13 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
     let mut call = match Call::prepare(engine, tool, given, caller) {
         Ok(call) => call,
         Err(error) => {
-            let error = among_branches(at_home(error, engine), engine, given);
+            let error = naming(among_branches(at_home(error, engine), engine, given), given);
             return error_answer(&error, &warnings, tokens_asked(given));
         }
     };
-    let reply = (tool.run)(&mut call).map_err(|error| among_branches(error, engine, call.arguments.object()));
+    let reply = (tool.run)(&mut call);
+    let given = call.arguments.object();
+    let reply = reply.map_err(|error| naming(among_branches(error, engine, given), given));
     warnings.append(&mut call.warnings);
     match reply {
         Err(error) => error_answer(&damaged.explain(error), &warnings, call.tokens_max),
@@ -104,6 +106,23 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
             reply.finish(query, call.tokens_max)
         }
     }
+}
+
+/// The error with the argument at fault, where whoever found it knew the value but not where that came from.
+fn naming(error: Error, given: &Object) -> Error {
+    if error.details().get("argument").is_some() {
+        return error;
+    }
+    let suspects: &[&str] = match error.code() {
+        code if code.starts_with("fork_") || code == "unknown_branch" => &BRANCH_NAMES,
+        code if code.starts_with("sql_") => &["sql", "from_sql"],
+        "unknown_tag" => &["untag", "branch", "from_branch"],
+        "unknown_entity" => &["entity_id"],
+        "unknown_subject" => &["subject"],
+        _ => &[],
+    };
+    let Some(name) = suspects.iter().find(|name| given.contains_key(**name)) else { return error };
+    error.with("argument", *name)
 }
 
 /// The size of an answer to arguments that may have mistakes: what is asked for, where that can be told.

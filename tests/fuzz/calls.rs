@@ -60,8 +60,10 @@ fn cursor_of(draw: &mut Draw, known: &Known, tool: &Tool) -> Option<String> {
 fn arguments(draw: &mut Draw, known: &Known, tool: &'static Tool, density: usize) -> Map<String, Value> {
     let mut made = Map::new();
     for argument in all(tool) {
-        // Cursors go alone, tokens are of a difference, and what is cleared must be there.
-        let is_special = ["cursor", "confirmation_token", "clear"].contains(&argument.name);
+        // Cursors go alone, and others say something about what must be there.
+        let is_special = ["cursor", "confirmation_token", "clear", "fail_if_exists_after", "untag"]
+            .contains(&argument.name)
+            || (argument.name == "refine" && known.queries.is_empty());
         if argument.required || (!is_special && draw.one_in(density)) {
             let value = good(draw, known, tool.name, argument);
             made.insert(argument.name.to_owned(), value);
@@ -239,9 +241,9 @@ fn mistyped(draw: &mut Draw, kind: Kind) -> Value {
 /// A value of the right kind that does not read as what the argument says.
 fn misspelt(tool: &str, name: &str) -> Option<Value> {
     Some(match name {
-        "since" | "until" | "as_of" | "known_at" | "compare_as_of" => json!("some day soon"),
+        "since" | "until" | "as_of" | "known_at" => json!("some day soon"),
         "where" => json!(["payload.total >"]),
-        "fields" | "top_values" => json!(["payload..x"]),
+        "fields" | "top_values" if tool == "query_events" || tool == "quick_stats" => json!(["payload..x"]),
         "time_zone" => json!("Mars/Olympus"),
         "branch" | "from_branch" => json!("no-such-branch"),
         "fork_id" | "parent" if tool != "list_forks" => json!("f-nonsense"),
@@ -252,7 +254,7 @@ fn misspelt(tool: &str, name: &str) -> Option<Value> {
         "fail_if_exists" => json!("payload.total >"),
         "window" | "bucket" | "aggregate" => json!("no-such-thing"),
         "by" | "key" | "value" => json!("payload..x"),
-        "entity_id" | "event_type" | "subject" | "idempotency_key" | "purpose" => json!("x".repeat(2_000)),
+        "idempotency_key" | "purpose" => json!("x".repeat(2_000)),
         "find" | "use_case" | "context" => json!("x ".repeat(2_000)),
         "like_event_id" => json!("no-such-event"),
         _ => return None,

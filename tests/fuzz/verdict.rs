@@ -15,18 +15,10 @@ pub(crate) fn budget(arguments: &Map<String, Value>) -> usize {
     usize::try_from(asked.unwrap_or(TOKENS_DEFAULT).min(TOKENS_MAX)).expect("some thousands")
 }
 
-/// What is wrong with the answer to a call whose arguments are as the table wants them: it may be refused for what they
-/// mean, and where that is a mistake, by a name.
+/// What is wrong with the answer to a call whose arguments are as the table wants them; it may be refused for what they
+/// mean.
 pub(crate) fn of_valid(arguments: &Map<String, Value>, answered: &Answered) -> Option<String> {
-    too_large(arguments, answered).or_else(|| {
-        if !answered.is_error {
-            return None;
-        }
-        // A limit, a conflict or a missing permission is no argument's fault.
-        let is_mistake = ["invalid", "not_found"].iter().any(|kind| answered.body["error"]["kind"] == **kind);
-        let names = arguments.keys().map(String::as_str);
-        broken(answered).or_else(|| is_mistake.then(|| unnamed(answered, names)).flatten())
-    })
+    too_large(arguments, answered).or_else(|| answered.is_error.then(|| broken(answered)).flatten())
 }
 
 /// What is wrong with the answer to a call whose argument `fault` is a mistake.
@@ -35,7 +27,7 @@ pub(crate) fn of_invalid(arguments: &Map<String, Value>, fault: &str, answered: 
         if !answered.is_error {
             return Some(format!("the mistake in {fault} was taken"));
         }
-        broken(answered).or_else(|| unnamed(answered, std::iter::once(fault)))
+        broken(answered).or_else(|| unnamed(answered, fault))
     })
 }
 
@@ -52,10 +44,10 @@ fn broken(answered: &Answered) -> Option<String> {
     is_ours.then(|| format!("a defect of ours: {error}"))
 }
 
-fn unnamed<'a>(answered: &Answered, mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+fn unnamed(answered: &Answered, name: &str) -> Option<String> {
     let error = &answered.body["error"];
     let argument = error["argument"].as_str().unwrap_or_default();
     let message = error["message"].as_str().unwrap_or_default();
-    let is_named = names.any(|name| argument.starts_with(name) || message.contains(name));
+    let is_named = argument.starts_with(name) || message.contains(name);
     (!is_named).then(|| format!("names no argument at fault: {error}"))
 }
