@@ -1,7 +1,6 @@
 //! Whatever an agent sends, the answer keeps to its budget, and a mistake is told by the name of the argument that has it.
 //!
-//! Some hundred calls by chance over a small store; `cargo bench --bench questions -- fuzz DIR` makes as many as somebody
-//! wants over a real one, through the protocol.
+//! Some hundred calls by chance over a small store, the same in every run.
 
 mod calls;
 mod draw;
