@@ -44,6 +44,9 @@ pub(super) struct McpArgs {
     /// Do not offer these tools
     #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
     exclude_tools: Vec<String>,
+    /// Do not record each call on the branch audit (who, which tool, how long, what came of it)
+    #[arg(long)]
+    no_audit: bool,
     /// What an acknowledged append survives: fsync (a power cut) or interval:MS (all but its last MS milliseconds)
     #[arg(long, value_name = "MODE", default_value = "fsync", value_parser = parse_durability)]
     durability: Durability,
@@ -59,6 +62,7 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         toolsets: arguments.toolsets.clone(),
         tools: arguments.tools.clone(),
         exclude_tools: arguments.exclude_tools.clone(),
+        no_audit: arguments.no_audit,
     };
     if writes == Writes::None {
         // Nothing can ever come into a store that is not there.

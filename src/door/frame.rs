@@ -146,7 +146,7 @@ impl Hello {
     }
 }
 
-/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed}`.
+/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed, audited}`.
 ///
 /// What the caller may change, and what a person agreed to, says the process that sends it: both processes are of one user,
 /// and either could open the directory itself.
@@ -160,6 +160,8 @@ struct RequestBody<'a> {
     client: Option<String>,
     client_version: Option<String>,
     confirmed: Option<String>,
+    #[serde(default)]
+    audited: bool,
 }
 
 pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
@@ -172,6 +174,7 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         client: Option<&'a str>,
         client_version: Option<&'a str>,
         confirmed: Option<&'a str>,
+        audited: bool,
     }
     let Request { kind, name, arguments, caller } = *request;
     let kind = match kind {
@@ -184,8 +187,9 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         Writes::All => "all",
     };
     let (client, client_version) = (caller.client.as_deref(), caller.client_version.as_deref());
-    let confirmed = caller.confirmed.as_deref();
-    Frame::new(What::Request, &Body { kind, name, arguments, writes, client, client_version, confirmed })
+    let (confirmed, audited) = (caller.confirmed.as_deref(), caller.audited);
+    let body = Body { kind, name, arguments, writes, client, client_version, confirmed, audited };
+    Frame::new(What::Request, &body)
 }
 
 /// A request as the owner received it.
@@ -206,8 +210,8 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         "forks" => Writes::Forks,
         _ => Writes::None,
     };
-    let RequestBody { client, client_version, confirmed, .. } = body;
-    let caller = Caller { writes, client, client_version, confirmed, ..Caller::default() };
+    let RequestBody { client, client_version, confirmed, audited, .. } = body;
+    let caller = Caller { writes, client, client_version, confirmed, audited, ..Caller::default() };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
@@ -296,6 +300,7 @@ mod tests {
             writes: Writes::Forks,
             client: Some("c".to_owned()),
             confirmed: Some("d".to_owned()),
+            audited: true,
             ..Caller::default()
         };
         let sent = Request { kind: Kind::Operation, name: "n", arguments: &arguments, caller: &caller };
@@ -305,7 +310,7 @@ mod tests {
             (Kind::Operation, "n", arguments)
         );
         assert_eq!((received.caller.writes, received.caller.client), (Writes::Forks, Some("c".to_owned())));
-        assert_eq!(received.caller.confirmed.as_deref(), Some("d"));
+        assert_eq!((received.caller.confirmed.as_deref(), received.caller.audited), (Some("d"), true));
     }
 
     #[test]

@@ -44,6 +44,15 @@ pub struct Caller {
     /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
     /// the person; no argument of a call reaches it.
     pub confirmed: Option<String>,
+    /// Whether its calls are recorded on the branch `audit`.
+    pub audited: bool,
     /// Set when nobody waits for the answer any more.
     pub cancel: Cancel,
+}
+
+impl Caller {
+    /// Whether its calls are recorded: who may change nothing leaves no trace either.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.audited && self.writes > Writes::None
+    }
 }

@@ -71,8 +71,9 @@ impl Engine {
     /// Refuses a caller that may not change the branch.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`).
+    /// `Denied` (`writes_denied`, `audit_is_read_only`).
     pub(crate) fn check_writes(&self, caller: &Caller) -> Result<()> {
+        self.check_not_audit()?;
         if self.store().is_fork() { check_fork_writes(caller) } else { check_main_writes(caller) }
     }
 }
@@ -121,7 +122,7 @@ pub(crate) fn check_fork_writes(caller: &Caller) -> Result<()> {
 }
 
 /// What a caller says of itself is kept, but not at any length: a stamp must not push metadata over its limit.
-fn client_stamp(caller: &Caller) -> Option<Value> {
+pub(super) fn client_stamp(caller: &Caller) -> Option<Value> {
     let short = |text: &str| text.chars().take(CLIENT_CHARS_MAX).collect::<String>();
     let name = short(caller.client.as_deref()?);
     Some(match caller.client_version.as_deref().map(short) {

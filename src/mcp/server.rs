@@ -51,7 +51,8 @@ impl Server {
         let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
         let (client, client_version) =
             context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
-        Caller { writes: self.surface.writes(), client, client_version, ..Caller::default() }
+        let (writes, audited) = (self.surface.writes(), self.surface.audited());
+        Caller { writes, client, client_version, audited, ..Caller::default() }
     }
 
     /// Asks the host on a thread that may block.

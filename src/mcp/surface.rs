@@ -21,12 +21,15 @@ pub struct ServeOptions {
     pub tools: Vec<String>,
     /// Without these tools, whatever else says so.
     pub exclude_tools: Vec<String>,
+    /// Do not record calls on the branch `audit`.
+    pub no_audit: bool,
 }
 
 /// The tools that a server offers, in the table's order.
 pub(crate) struct Surface {
     tools: Vec<&'static Tool>,
     writes: Writes,
+    audited: bool,
 }
 
 impl Surface {
@@ -51,7 +54,7 @@ impl Surface {
             })
             .filter(|tool| !selects(&options.exclude_tools, tool.name))
             .collect();
-        let surface = Self { tools, writes: options.writes };
+        let surface = Self { tools, writes: options.writes, audited: !options.no_audit };
         if surface.listed().next().is_none() {
             let message = if surface.tools.is_empty() {
                 "offer tools: --toolsets, --tools and --exclude-tools leave none; loosen one of them"
@@ -67,6 +70,11 @@ impl Surface {
     /// What clients may change.
     pub(crate) fn writes(&self) -> Writes {
         self.writes
+    }
+
+    /// Whether calls are recorded.
+    pub(crate) fn audited(&self) -> bool {
+        self.audited
     }
 
     /// The tool with that name, when it is offered. A write tool of a read-only server is found: it answers that

@@ -1,17 +1,19 @@
 //! What happens between a call and its answer, whatever the tool: arguments, refining, cursors, the branch, the budget.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::answer::error_answer;
 use super::argument::{Argument, Kind};
 use super::arguments::{Arguments, example};
-use super::budget::TOKENS_DEFAULT;
+use super::budget::{TOKENS_DEFAULT, tokens};
 use super::cursor::Cursor;
 use super::damage::Damaged;
 use super::{Answer, Object, TOOLS, Tool};
-use crate::engine::{Caller, Engine, MAIN, Query, QueryId, exactly};
+use crate::engine::{Called, Caller, Engine, MAIN, Query, QueryId, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, nearest, quote};
 use crate::store::{ForkId, Snapshot};
@@ -79,7 +81,29 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
     let Some(tool) = TOOLS.iter().find(|tool| tool.name == name) else {
         return error_answer(&unknown_tool(name), &[], TOKENS_DEFAULT);
     };
-    run(engine, tool, given, caller)
+    let started = engine.clock().elapsed();
+    let answer = run(engine, tool, given, caller);
+    engine.record(caller, || called(tool, given, &answer, engine.clock().elapsed().saturating_sub(started)));
+    answer
+}
+
+/// What is recorded of a call.
+fn called(tool: &Tool, given: &Object, answer: &Answer, took: Duration) -> Called {
+    let text = |object: &Object, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).map(Vec::len);
+    let rows = list(answer.body.get("table").and_then(|table| table.get("rows")))
+        .or_else(|| ["events", "hits"].into_iter().find_map(|name| list(answer.body.get(name))));
+    let error = answer.body.get("error").and_then(|error| error.get("code"));
+    Called {
+        tool: tool.name,
+        arguments_hash: xxh3_128(Value::Object(given.clone()).to_string().as_bytes()),
+        branch: BRANCH_NAMES.iter().find_map(|name| text(given, name)),
+        query_id: text(&answer.body, "query_id"),
+        rows: rows.unwrap_or_default(),
+        tokens: tokens(&serde_json::to_string(&answer.body).unwrap_or_default()),
+        took,
+        error: error.and_then(Value::as_str).filter(|_| answer.is_error).map(str::to_owned),
+    }
 }
 
 /// Calls a tool.
@@ -273,6 +297,9 @@ impl<'a> Call<'a> {
         let asked = self.arguments.text("branch").or(self.arguments.text("from_branch"));
         let Some(asked) = asked.filter(|name| *name != MAIN) else { return Ok(()) };
         let (branch, point) = self.engine.branch_at(asked)?;
+        if !self.tool.hints.read_only {
+            branch.check_not_audit()?;
+        }
         self.branch_point = point;
         self.engine = Cow::Owned(branch);
         Ok(())
