@@ -139,6 +139,14 @@ impl Shop {
         made["fork_id"].as_str().expect("a name").to_owned()
     }
 
+    /// Drops what a fork added, with the token that names it.
+    #[track_caller]
+    pub(crate) fn reset(&self, fork: &str) {
+        let call = serde_json::json!({"fork_id": fork, "reset": true});
+        let asked = self.refused("update_fork", &call, "confirmation_needed");
+        self.ask("update_fork", &asked["next_steps"][0]["arguments"]);
+    }
+
     /// Sends every next step of an answer; all must succeed, and the first must find something.
     #[track_caller]
     pub(crate) fn follow(&self, answer: &Value) -> Value {
