@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::must_exist;
 use super::outcome::{Ended, Exit};
 use super::searching::SearchFlags;
+use super::{must_exist, quantity};
 use crate::door::Host;
-use crate::engine::Writes;
+use crate::engine::{Limits, Writes};
 use crate::mcp::{ServeOptions, serve_stdio};
 use crate::store::{Durability, Options};
 
@@ -47,11 +47,34 @@ pub(super) struct McpArgs {
     /// Do not record each call on the branch audit (who, which tool, how long, what came of it)
     #[arg(long)]
     no_audit: bool,
+    /// The most rows in one answer to a client; the rest follows in pages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows: Option<u64>,
+    /// The most bytes of payloads and metadata in one append of a client, such as 1MiB
+    #[arg(long, value_name = "BYTES", value_parser = quantity::bytes)]
+    max_append_bytes: Option<u64>,
+    /// The most live forks that clients of one name may have
+    #[arg(long, value_name = "N")]
+    max_forks: Option<u64>,
+    /// The longest that one call may take, in milliseconds; it answers with what it has by then
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_call_ms: Option<u64>,
     /// What an acknowledged append survives: fsync (a power cut) or interval:MS (all but its last MS milliseconds)
     #[arg(long, value_name = "MODE", default_value = "fsync", value_parser = parse_durability)]
     durability: Durability,
     #[command(flatten)]
     search: SearchFlags,
+}
+
+impl McpArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            rows: self.max_rows,
+            append_bytes: self.max_append_bytes,
+            forks: self.max_forks,
+            call_ms: self.max_call_ms,
+        }
+    }
 }
 
 /// Runs `allsource mcp` until the client closes its end.
@@ -63,6 +86,7 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         tools: arguments.tools.clone(),
         exclude_tools: arguments.exclude_tools.clone(),
         no_audit: arguments.no_audit,
+        limits: arguments.limits(),
     };
     if writes == Writes::None {
         // Nothing can ever come into a store that is not there.

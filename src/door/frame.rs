@@ -22,7 +22,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::call::{Kind, Outcome, Request, Said};
-use crate::engine::{Caller, Writes};
+use crate::engine::{Caller, Limits, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_deeper_than;
 use crate::event::limits::MESSAGE_DEPTH_MAX;
@@ -146,7 +146,8 @@ impl Hello {
     }
 }
 
-/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed, audited}`.
+/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed, audited,
+/// limits}`.
 ///
 /// What the caller may change, and what a person agreed to, says the process that sends it: both processes are of one user,
 /// and either could open the directory itself.
@@ -162,6 +163,8 @@ struct RequestBody<'a> {
     confirmed: Option<String>,
     #[serde(default)]
     audited: bool,
+    #[serde(default)]
+    limits: Limits,
 }
 
 pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
@@ -175,6 +178,7 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         client_version: Option<&'a str>,
         confirmed: Option<&'a str>,
         audited: bool,
+        limits: Limits,
     }
     let Request { kind, name, arguments, caller } = *request;
     let kind = match kind {
@@ -187,8 +191,9 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         Writes::All => "all",
     };
     let (client, client_version) = (caller.client.as_deref(), caller.client_version.as_deref());
-    let (confirmed, audited) = (caller.confirmed.as_deref(), caller.audited);
-    let body = Body { kind, name, arguments, writes, client, client_version, confirmed, audited };
+    let confirmed = caller.confirmed.as_deref();
+    let (audited, limits) = (caller.audited, caller.limits);
+    let body = Body { kind, name, arguments, writes, client, client_version, confirmed, audited, limits };
     Frame::new(What::Request, &body)
 }
 
@@ -210,8 +215,8 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         "forks" => Writes::Forks,
         _ => Writes::None,
     };
-    let RequestBody { client, client_version, confirmed, audited, .. } = body;
-    let caller = Caller { writes, client, client_version, confirmed, audited, ..Caller::default() };
+    let RequestBody { client, client_version, confirmed, audited, limits, .. } = body;
+    let caller = Caller { writes, client, client_version, confirmed, audited, limits, ..Caller::default() };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
@@ -301,6 +306,7 @@ mod tests {
             client: Some("c".to_owned()),
             confirmed: Some("d".to_owned()),
             audited: true,
+            limits: Limits { rows: Some(7), ..Limits::default() },
             ..Caller::default()
         };
         let sent = Request { kind: Kind::Operation, name: "n", arguments: &arguments, caller: &caller };
@@ -311,6 +317,7 @@ mod tests {
         );
         assert_eq!((received.caller.writes, received.caller.client), (Writes::Forks, Some("c".to_owned())));
         assert_eq!((received.caller.confirmed.as_deref(), received.caller.audited), (Some("d"), true));
+        assert_eq!(received.caller.limits, caller.limits);
     }
 
     #[test]

@@ -345,7 +345,10 @@ mod tests {
         assert_eq!((event.entity_id.as_str(), event.event_type.as_str()), ("probe", CALLED));
         let payload: Value = serde_json::from_str(event.payload.as_str()).expect("JSON");
         assert_eq!((&payload["tool"], &payload["outcome"]), (&json!("quick_stats"), &json!("ok")));
-        assert_eq!((&payload["rows"], &payload["tokens"], &payload["us"]), (&json!(2), &json!(30), &json!(5)));
+        assert_eq!(
+            (&payload["rows"], &payload["tokens"], &payload["us"]),
+            (&json!(2), &json!(30), &json!(5))
+        );
         assert_eq!(place.engine.store().snapshot().head().get(), 0, "main has nothing of it");
     }
 
@@ -354,7 +357,10 @@ mod tests {
         let place = Place::new();
         place.call(&Caller { writes: Writes::None, ..client() }, "quick_stats");
         place.call(&Caller { audited: false, ..client() }, "quick_stats");
-        assert_eq!(place.engine.branch(AUDIT).err().map(|error| error.code().to_owned()).as_deref(), Some("unknown_branch"));
+        assert_eq!(
+            place.engine.branch(AUDIT).err().map(|error| error.code().to_owned()).as_deref(),
+            Some("unknown_branch")
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Limits;
+
 /// Whether somebody still waits for the answer of a call; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -44,6 +46,8 @@ pub struct Caller {
     /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
     /// the person; no argument of a call reaches it.
     pub confirmed: Option<String>,
+    /// How much it may take.
+    pub limits: Limits,
     /// Whether its calls are recorded on the branch `audit`.
     pub audited: bool,
     /// Set when nobody waits for the answer any more.

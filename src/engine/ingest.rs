@@ -24,7 +24,8 @@ impl Engine {
     /// What only is to be warned of goes to the log of the process; [`append_warned`](Self::append_warned) gives it back.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`, `reserved_name`, `schema_violation`), and those of
+    /// `Denied` (`writes_denied`), `Exhausted` (`client_limit`), `Invalid` (`reserved_metadata`, `reserved_name`,
+    /// `schema_violation`), and those of
     /// [`Store::append`](crate::store::Store::append).
     pub fn append(&self, append: Append, caller: &Caller) -> Result<Appended> {
         let (appended, warnings) = self.append_warned(append, caller)?;
@@ -40,6 +41,7 @@ impl Engine {
     /// Those of [`append`](Self::append).
     pub fn append_warned(&self, append: Append, caller: &Caller) -> Result<(Appended, Vec<String>)> {
         self.check_writes(caller)?;
+        caller.limits.check_append(&append.events)?;
         Self::check_names(&append.events)?;
         let append = stamped_all(append, caller)?;
         let warnings = self.check_payloads(&append)?;

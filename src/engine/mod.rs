@@ -11,6 +11,7 @@ mod change;
 mod fold;
 mod forking;
 mod ingest;
+mod limits;
 mod observe;
 mod options;
 mod profile;
@@ -38,6 +39,7 @@ use audit::Audit;
 use schemas::Schemas;
 
 pub use caller::{Caller, Cancel, Writes};
+pub use limits::Limits;
 pub use options::EngineOptions;
 
 pub(crate) use audit::{AUDIT, Called};
@@ -145,7 +147,10 @@ impl Engine {
             (AUDIT, false) => return self.audit_branch(),
             (AUDIT, true) => return Ok(self.clone()),
             (other, true) => {
-                let message = format!("read branch {} beside \"audit\": that one is read alone; ask twice", quote(other));
+                let message = format!(
+                    "read branch {} beside \"audit\": that one is read alone; ask twice",
+                    quote(other)
+                );
                 return Err(Error::invalid("audit_alone", message));
             }
             (_, false) => {}

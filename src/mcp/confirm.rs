@@ -78,8 +78,17 @@ pub(super) fn can_ask(client: Option<&ClientCapabilities>) -> bool {
 }
 
 /// What to ask before a call, or its answer where there is nothing to ask.
-pub(super) fn question(host: &Host, caller: &Caller, tool: &str, arguments: &Object) -> Result<Question, Answer> {
-    if tool == PROMOTE { before_promotion(host, caller, arguments) } else { before_a_drop(host, caller, tool, arguments) }
+pub(super) fn question(
+    host: &Host,
+    caller: &Caller,
+    tool: &str,
+    arguments: &Object,
+) -> Result<Question, Answer> {
+    if tool == PROMOTE {
+        before_promotion(host, caller, arguments)
+    } else {
+        before_a_drop(host, caller, tool, arguments)
+    }
 }
 
 /// What to ask before events are dropped: the tool refuses without a token, and says what would be lost.
@@ -93,7 +102,8 @@ fn before_a_drop(host: &Host, caller: &Caller, tool: &str, arguments: &Object) -
     };
     let events = error.and_then(|error| error.get("events")).and_then(Value::as_u64).unwrap_or(0);
     let fork = quote(arguments.get("fork_id").and_then(Value::as_str).unwrap_or_default());
-    let counted = if events == 1 { "1 event that is".to_owned() } else { format!("{events} events that are") };
+    let counted =
+        if events == 1 { "1 event that is".to_owned() } else { format!("{events} events that are") };
     let (verb, after) = match tool {
         DISCARD => ("Discard", "For 24 hours it can be restored."),
         _ => ("Reset", "They cannot be brought back."),
@@ -132,7 +142,13 @@ fn before_promotion(host: &Host, caller: &Caller, arguments: &Object) -> Result<
 }
 
 /// The call, after a yes.
-pub(super) fn confirmed(host: &Host, caller: &Caller, tool: &str, arguments: &Object, diff: String) -> Answer {
+pub(super) fn confirmed(
+    host: &Host,
+    caller: &Caller,
+    tool: &str,
+    arguments: &Object,
+    diff: String,
+) -> Answer {
     let caller = Caller { confirmed: Some(diff), ..caller.clone() };
     host.call(tool, arguments, &caller)
 }

@@ -51,8 +51,7 @@ impl Server {
         let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
         let (client, client_version) =
             context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
-        let (writes, audited) = (self.surface.writes(), self.surface.audited());
-        Caller { writes, client, client_version, audited, ..Caller::default() }
+        Caller { client, client_version, ..self.surface.caller() }
     }
 
     /// Asks the host on a thread that may block.
@@ -84,7 +83,8 @@ impl Server {
             self.questions.answered(&asked, responses, &arguments)
         } else {
             let call = arguments.clone();
-            let found = self.ask(context, move |host, caller| confirm::question(host, caller, tool, &call)).await?;
+            let found =
+                self.ask(context, move |host, caller| confirm::question(host, caller, tool, &call)).await?;
             match found {
                 Err(answer) => Err(answer),
                 Ok(question) if is_without_handshake(context) => {
@@ -96,8 +96,9 @@ impl Server {
         let answer = match agreed {
             Err(answer) => answer,
             Ok(diff) => {
-                let done = self
-                    .ask(context, move |host, caller| confirm::confirmed(host, caller, tool, &arguments, diff));
+                let done = self.ask(context, move |host, caller| {
+                    confirm::confirmed(host, caller, tool, &arguments, diff)
+                });
                 done.await?
             }
         };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::Writes;
+use crate::engine::{Caller, Limits, Writes};
 use crate::error::{Error, Result};
 use crate::event::{nearest, quote};
 use crate::tools::{ON_REQUEST, TOOLS, Tool};
@@ -23,6 +23,8 @@ pub struct ServeOptions {
     pub exclude_tools: Vec<String>,
     /// Do not record calls on the branch `audit`.
     pub no_audit: bool,
+    /// How much one client may take.
+    pub limits: Limits,
 }
 
 /// The tools that a server offers, in the table's order.
@@ -30,6 +32,7 @@ pub(crate) struct Surface {
     tools: Vec<&'static Tool>,
     writes: Writes,
     audited: bool,
+    limits: Limits,
 }
 
 impl Surface {
@@ -54,7 +57,8 @@ impl Surface {
             })
             .filter(|tool| !selects(&options.exclude_tools, tool.name))
             .collect();
-        let surface = Self { tools, writes: options.writes, audited: !options.no_audit };
+        let (writes, limits) = (options.writes, options.limits);
+        let surface = Self { tools, writes, audited: !options.no_audit, limits };
         if surface.listed().next().is_none() {
             let message = if surface.tools.is_empty() {
                 "offer tools: --toolsets, --tools and --exclude-tools leave none; loosen one of them"
@@ -72,9 +76,9 @@ impl Surface {
         self.writes
     }
 
-    /// Whether calls are recorded.
-    pub(crate) fn audited(&self) -> bool {
-        self.audited
+    /// A caller with what this server allows.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { writes: self.writes, audited: self.audited, limits: self.limits, ..Caller::default() }
     }
 
     /// The tool with that name, when it is offered. A write tool of a read-only server is found: it answers that

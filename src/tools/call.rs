@@ -205,6 +205,7 @@ impl<'a> Call<'a> {
             arguments
         };
         call.arguments.check_required(tool)?;
+        call.lower_rows();
         call.find_branch()?;
         let canonical = canonical(tool, call.arguments.object());
         call.query = QueryId::of(tool.name, &Value::Object(canonical).to_string());
@@ -356,9 +357,23 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Asks for no more rows than the caller may have.
+    fn lower_rows(&mut self) {
+        let Some(max) = self.caller.limits.rows else { return };
+        for name in ["limit", "sample_size"] {
+            if let Some(asked) = self.arguments.ordinal(name).filter(|asked| *asked > max) {
+                self.arguments.object_mut().insert(name.to_owned(), max.into());
+                self.warnings.push(format!(
+                    "{name} {asked} was lowered to the {max} rows that this server gives a client at a time (--max-rows)"
+                ));
+            }
+        }
+    }
+
     /// The most rows that were asked for.
     pub(crate) fn limit(&self) -> usize {
-        self.arguments.count("limit").unwrap_or(self.tool.limit_default)
+        let max = self.caller.limits.rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(usize::MAX);
+        self.arguments.count("limit").unwrap_or(self.tool.limit_default).min(max)
     }
 
     /// Whether whole events were asked for.

@@ -142,14 +142,18 @@ fn a_yes_to_no_question_is_none() {
 #[test]
 fn a_person_is_asked_before_events_are_dropped() {
     for era in ERAS {
-        let (_dir, mut client, fork) = with_fork(era, &["--writes", "forks"], json!({"elicitation": {"form": {}}}));
+        let (_dir, mut client, fork) =
+            with_fork(era, &["--writes", "forks"], json!({"elicitation": {"form": {}}}));
         for (tool, arguments, words) in [
             ("discard_fork", json!({"fork_id": fork}), "Discard fork"),
             ("update_fork", json!({"fork_id": fork, "reset": true}), "Reset fork"),
         ] {
             let no = json!({"action": "decline"});
             let (question, result) = asked(&mut client, era, tool, &arguments, &no);
-            assert!(question.starts_with(words) && question.contains("1 event that is nowhere else"), "{question}");
+            assert!(
+                question.starts_with(words) && question.contains("1 event that is nowhere else"),
+                "{question}"
+            );
             assert_eq!(result["structuredContent"]["error"]["code"], "declined", "{result}");
             assert_eq!(client.done("list_forks", json!({}))["forks"][0]["events"], 1);
         }

@@ -23,9 +23,7 @@ pub(super) fn check_agreed(call: &Call<'_>, id: &ForkId, what: &str) -> Result<(
         Ok(offered) if offered.duplicate => return Ok(()),
         Ok(offered) => (info.events().saturating_sub(offered.already_promoted), offered.diff),
         // What cannot be read can be thrown away all the same.
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            (info.events(), format!("{id}@{}", info.head))
-        }
+        Err(error) if error.kind() == ErrorKind::Corrupt => (info.events(), format!("{id}@{}", info.head)),
         // It is over already: whoever drops it says so.
         Err(_) => return Ok(()),
     };
