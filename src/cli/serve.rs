@@ -1,6 +1,6 @@
 //! `allsource mcp`: the server that an agent starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::outcome::{Ended, Exit};
@@ -8,6 +8,7 @@ use super::searching::SearchFlags;
 use super::{must_exist, quantity};
 use crate::door::Host;
 use crate::engine::{Limits, Writes};
+use crate::error::{Error, Result};
 use crate::mcp::{ServeOptions, serve_stdio};
 use crate::store::{Durability, Options};
 
@@ -44,6 +45,9 @@ pub(super) struct McpArgs {
     /// Do not offer these tools
     #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
     exclude_tools: Vec<String>,
+    /// Let the agent import files below DIR; without it the tool import_events is not offered
+    #[arg(long, value_name = "DIR")]
+    import_root: Option<PathBuf>,
     /// Do not record each call on the branch audit (who, which tool, how long, what came of it)
     #[arg(long)]
     no_audit: bool,
@@ -87,6 +91,7 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         exclude_tools: arguments.exclude_tools.clone(),
         no_audit: arguments.no_audit,
         limits: arguments.limits(),
+        import_root: arguments.import_root.as_deref().map(import_root).transpose()?,
     };
     if writes == Writes::None {
         // Nothing can ever come into a store that is not there.
@@ -98,7 +103,18 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
     Ok(Exit::Done)
 }
 
-fn parse_writes(text: &str) -> Result<Writes, String> {
+/// The directory by its full path: the process that reads the files may have another working directory.
+fn import_root(dir: &Path) -> Result<PathBuf> {
+    dir.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(|| {
+        let message = format!(
+            "import files from {}: there is no such directory; name one that is there",
+            dir.display()
+        );
+        Error::invalid("no_directory", message)
+    })
+}
+
+fn parse_writes(text: &str) -> std::result::Result<Writes, String> {
     match text {
         "none" => Ok(Writes::None),
         "forks" => Ok(Writes::Forks),
@@ -107,7 +123,7 @@ fn parse_writes(text: &str) -> Result<Writes, String> {
     }
 }
 
-fn parse_durability(text: &str) -> Result<Durability, String> {
+fn parse_durability(text: &str) -> std::result::Result<Durability, String> {
     const MS_MAX: u64 = 60_000;
     let millis = text.strip_prefix("interval:").and_then(|millis| millis.parse().ok());
     match (text, millis) {

@@ -22,7 +22,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::call::{Kind, Outcome, Request, Said};
-use crate::engine::{Caller, Limits, Writes};
+use crate::engine::{Caller, Cancel, Limits, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_deeper_than;
 use crate::event::limits::MESSAGE_DEPTH_MAX;
@@ -147,7 +147,7 @@ impl Hello {
 }
 
 /// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed, audited,
-/// limits}`.
+/// limits, import_root}`.
 ///
 /// What the caller may change, and what a person agreed to, says the process that sends it: both processes are of one user,
 /// and either could open the directory itself.
@@ -165,6 +165,7 @@ struct RequestBody<'a> {
     audited: bool,
     #[serde(default)]
     limits: Limits,
+    import_root: Option<PathBuf>,
 }
 
 pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
@@ -179,6 +180,7 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         confirmed: Option<&'a str>,
         audited: bool,
         limits: Limits,
+        import_root: Option<&'a Path>,
     }
     let Request { kind, name, arguments, caller } = *request;
     let kind = match kind {
@@ -192,8 +194,19 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
     };
     let (client, client_version) = (caller.client.as_deref(), caller.client_version.as_deref());
     let confirmed = caller.confirmed.as_deref();
-    let (audited, limits) = (caller.audited, caller.limits);
-    let body = Body { kind, name, arguments, writes, client, client_version, confirmed, audited, limits };
+    let (audited, limits, import_root) = (caller.audited, caller.limits, caller.import_root.as_deref());
+    let body = Body {
+        kind,
+        name,
+        arguments,
+        writes,
+        client,
+        client_version,
+        confirmed,
+        audited,
+        limits,
+        import_root,
+    };
     Frame::new(What::Request, &body)
 }
 

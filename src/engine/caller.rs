@@ -1,5 +1,6 @@
 //! *Who calls, what may they change, and do they still wait?*
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,6 +47,8 @@ pub struct Caller {
     /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
     /// the person; no argument of a call reaches it.
     pub confirmed: Option<String>,
+    /// The directory below which it may have files imported; `None`: nowhere.
+    pub import_root: Option<PathBuf>,
     /// How much it may take.
     pub limits: Limits,
     /// Whether its calls are recorded on the branch `audit`.

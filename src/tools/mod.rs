@@ -22,6 +22,7 @@ mod forks;
 mod get_query_advice;
 mod get_entity_state;
 mod hybrid_search;
+mod import_events;
 mod operations;
 #[cfg(test)]
 mod fixture;
@@ -161,6 +162,7 @@ pub static TOOLS: &[Tool] = &[
     run_sql::TOOL,
     analysis::ANALYZE_EVENTS,
     append_events::TOOL,
+    import_events::TOOL,
     forks::CREATE_SANDBOX_FORK,
     forks::LIST_FORKS,
     forks::DIFF_FORK,
@@ -276,6 +278,7 @@ mod tests {
     fn every_example_works() {
         for tool in TOOLS {
             let shop = fixture::Shop::with_orders();
+            shop.put_file("orders.jsonl", "{\"id\":\"order-1\",\"total\":5}\n");
             // A fork's name is chosen when it is made.
             let example = tool.example.replace("f-k7m2x9qa", &shop.fork());
             shop.ask(tool.name, &serde_json::from_str(&example).expect("an example"));

@@ -7,11 +7,11 @@ mod told;
 use serde_json::Value;
 
 use super::answer::{ask, refused, warnings};
-use super::import::counted;
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
 use crate::door::Host;
 use crate::engine::{Caller, MAIN};
+use crate::event::counted;
 use crate::tools::Object;
 use arguments::{Action, CreateArgs, Format, TagArgs};
 pub(super) use arguments::{ForkArgs, LONG_ABOUT};
