@@ -45,7 +45,7 @@ pub(super) struct McpArgs {
     /// Do not offer these tools
     #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
     exclude_tools: Vec<String>,
-    /// Let the agent import files below DIR; without it the tool import_events is not offered
+    /// Let the agent import files below DIR; without it that tool is not offered
     #[arg(long, value_name = "DIR")]
     import_root: Option<PathBuf>,
     /// Do not record each call on the branch audit (who, which tool, how long, what came of it)

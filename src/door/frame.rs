@@ -16,6 +16,7 @@
 //! **Invariant:** neither side parses JSON deeper than a message may be, which is counted before it is parsed.
 
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -228,8 +229,9 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         "forks" => Writes::Forks,
         _ => Writes::None,
     };
-    let RequestBody { client, client_version, confirmed, audited, limits, .. } = body;
-    let caller = Caller { writes, client, client_version, confirmed, audited, limits, ..Caller::default() };
+    let RequestBody { client, client_version, confirmed, audited, limits, import_root, .. } = body;
+    let cancel = Cancel::default();
+    let caller = Caller { writes, client, client_version, confirmed, import_root, limits, audited, cancel };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 

@@ -225,9 +225,9 @@ impl Engine {
     }
 
     /// Records what `caller` did, unless its server does not want that or it may change nothing.
-    pub(crate) fn record(&self, caller: &Caller, called: impl FnOnce() -> Called) {
+    pub(crate) fn record(&self, caller: &Caller, done: impl FnOnce() -> Called) {
         let Some(audit) = self.audit.as_ref().filter(|_| caller.is_recorded()) else { return };
-        match record(caller, &called(), self.clock.now()) {
+        match record(caller, &done(), self.clock.now()) {
             Ok(record) => audit.note(record),
             Err(error) => tracing::warn!("a call was not recorded: {error}"),
         }
@@ -262,17 +262,17 @@ impl Engine {
     }
 }
 
-fn record(caller: &Caller, called: &Called, at: Timestamp) -> Result<EventDraft> {
+fn record(caller: &Caller, done: &Called, at: Timestamp) -> Result<EventDraft> {
     let mut payload = json!({
-        "tool": called.tool,
-        "arguments_hash": format!("{:032x}", called.arguments_hash),
-        "outcome": called.error.as_deref().unwrap_or("ok"),
-        "rows": called.rows,
-        "tokens": called.tokens,
-        "us": u64::try_from(called.took.as_micros()).unwrap_or(u64::MAX),
+        "tool": done.tool,
+        "arguments_hash": format!("{:032x}", done.arguments_hash),
+        "outcome": done.error.as_deref().unwrap_or("ok"),
+        "rows": done.rows,
+        "tokens": done.tokens,
+        "us": u64::try_from(done.took.as_micros()).unwrap_or(u64::MAX),
     });
     if let Some(members) = payload.as_object_mut() {
-        let named = [("branch", &called.branch), ("query_id", &called.query_id)];
+        let named = [("branch", &done.branch), ("query_id", &done.query_id)];
         members.extend(
             named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into()))),
         );
@@ -298,6 +298,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::engine::Writes;
+    use crate::store::disk::{Disk, RealDisk};
 
     struct Place {
         dir: TempDir,
@@ -390,7 +391,7 @@ mod tests {
     #[test]
     fn what_cannot_be_recorded_costs_no_call() {
         let place = Place::new();
-        std::fs::write(place.dir.path().join(AUDIT), "a file where the directory should be").expect("a file");
+        RealDisk.create(&place.dir.path().join(AUDIT)).expect("a file where the directory should be");
         for _ in 0..3 {
             place.call(&client(), "query_events");
         }

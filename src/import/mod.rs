@@ -21,7 +21,7 @@ mod when;
 
 pub(crate) use chunk::{BadLine, Chunk, Item, Message, read_chunks, send_drafts};
 pub(crate) use git::Repository;
-pub(crate) use ledger::{Intake, Ledger, Outcome};
+pub(crate) use ledger::{Intake, Ledger};
 pub(crate) use mapping::{EXPORT_FIELDS, Mapping, Wanted};
 pub(crate) use rows::Format;
 pub(crate) use source::{Source, look_for};

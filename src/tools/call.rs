@@ -88,7 +88,7 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
 }
 
 /// What is recorded of a call.
-fn called(tool: &Tool, given: &Object, answer: &Answer, took: Duration) -> Called {
+fn called(tool: &Tool, given: &Object, answer: &Answer, time: Duration) -> Called {
     let text = |object: &Object, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
     let list = |value: Option<&Value>| value.and_then(Value::as_array).map(Vec::len);
     let rows = list(answer.body.get("table").and_then(|table| table.get("rows")))
@@ -101,7 +101,7 @@ fn called(tool: &Tool, given: &Object, answer: &Answer, took: Duration) -> Calle
         query_id: text(&answer.body, "query_id"),
         rows: rows.unwrap_or_default(),
         tokens: tokens(&serde_json::to_string(&answer.body).unwrap_or_default()),
-        took,
+        took: time,
         error: error.and_then(Value::as_str).filter(|_| answer.is_error).map(str::to_owned),
     }
 }

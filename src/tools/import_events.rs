@@ -89,7 +89,8 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| read_chunks(&name, source, format, &wanted, &{ to }));
         // Owned here, so that an early end closes the channel and the reading thread ends too.
-        for message in { from } {
+        let from = from;
+        for message in from {
             import.take(message)?;
             if clock.elapsed() > until {
                 return Ok(false);
@@ -99,7 +100,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     });
     let complete = ended.map_err(|error| renamed(&error))?;
     let head = call.engine.store().snapshot().head();
-    Ok(tell(call, import.found, dry, complete, head))
+    Ok(tell(call, &import.found, dry, complete, head))
 }
 
 /// The file that is meant, below the import root whatever links lead there.
@@ -265,7 +266,7 @@ impl Found {
     }
 }
 
-fn tell(call: &Call<'_>, found: Found, dry: bool, complete: bool, head: Position) -> Reply {
+fn tell(call: &Call<'_>, found: &Found, dry: bool, complete: bool, head: Position) -> Reply {
     let mut reply = Reply { head_position: Some(head), incomplete: !complete, ..Reply::default() };
     reply.warnings.extend(found.lacking.iter().map(|lacking| in_our_words(lacking)));
     if dry {
