@@ -137,10 +137,8 @@ mod tests {
             let is_search = step["tool"] == "hybrid_search";
             assert!(is_search || answer.get("warnings").is_none(), "{step:#} {answer:#}");
             let (said, real) = (step["tokens"].as_u64().expect("an estimate"), tokens_of(&answer) as u64);
-            assert!(
-                said <= 3 * real && real <= 3 * said,
-                "{said} tokens were estimated for {real}: {step:#}"
-            );
+            let is_near = real <= 2 * said && (step.get("rows").is_none() || said <= 3 * real);
+            assert!(is_near, "{said} tokens were estimated for {real}: {step:#}");
             assert!(step["why"].as_str().is_some_and(|why| why.len() < 200), "{step}");
         }
         assert!(tokens_of(&advice) < 1_200, "{} tokens: {advice:#}", tokens_of(&advice));

@@ -1,6 +1,6 @@
 //! `import_events`: brings in a file that lies below the directory that whoever started the server named.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -110,21 +110,27 @@ fn file(call: &Call<'_>) -> Result<PathBuf> {
         let message = "import a file: this server was started without --import-root DIR; append_events takes events themselves";
         return Err(Error::new(ErrorKind::Denied, "no_import_root", message));
     };
-    let beyond = |error: &std::io::Error| {
-        let message = format!("import {}: {error}; it must be a file below the import root", quote(given));
-        Error::new(ErrorKind::NotFound, "unreadable_file", message)
+    let outside = || {
+        let message = format!("import {}: it lies outside the import root", quote(given));
+        Error::new(ErrorKind::Denied, "outside_import_root", message)
             .with("argument", "path")
             .with("files", files(root))
     };
-    let root = root.canonicalize().map_err(|error| beyond(&error))?;
-    let path = root.join(given).canonicalize().map_err(|error| beyond(&error))?;
-    if !path.starts_with(&root) {
-        let message = format!("import {}: it lies outside the import root", quote(given));
-        return Err(Error::new(ErrorKind::Denied, "outside_import_root", message)
-            .with("argument", "path")
-            .with("files", files(&root)));
+    let root = root.canonicalize().map_err(|error| missing(given, root, &error))?;
+    // Before anything is looked for, so that no answer tells what is there.
+    let inside = Path::new(given).strip_prefix(&root).unwrap_or(Path::new(given));
+    if !inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(outside());
     }
-    Ok(path)
+    let path = root.join(inside).canonicalize().map_err(|error| missing(given, &root, &error))?;
+    if path.starts_with(&root) { Ok(path) } else { Err(outside()) }
+}
+
+fn missing(given: &str, root: &Path, error: &std::io::Error) -> Error {
+    let message = format!("import {}: {error}; it must be a file below the import root", quote(given));
+    Error::new(ErrorKind::NotFound, "unreadable_file", message)
+        .with("argument", "path")
+        .with("files", files(root))
 }
 
 /// Some files of the import root, by name.
@@ -366,7 +372,7 @@ mod tests {
     #[test]
     fn nothing_outside_the_root_is_read() {
         let shop = with_file();
-        for path in ["/etc/passwd", "../../etc/passwd"] {
+        for path in ["/etc/passwd", "/no/such/file", "../../etc/passwd", "../orders.jsonl", ".."] {
             let mut call = asked(true);
             call["path"] = json!(path);
             shop.refused("import_events", &call, "outside_import_root");

@@ -1,4 +1,4 @@
-//! What will a call of a plan cost? Tokens of its answer and milliseconds, each right within a factor of three.
+//! What will a call of a plan cost? About how many tokens its answer has at most, and how many milliseconds it takes.
 //!
 //! Tokens follow from how many rows are shown and how large payloads are; times from how many events must be read, at rates
 //! that were measured on two cores with everything in the page cache ([`Rates`]).
@@ -60,7 +60,11 @@ pub(super) fn of(facts: &Facts<'_>, tool: &str, arguments: &Object, rows: Option
             let shown = shown(arguments, "limit", default_limit(tool), rows);
             (FIXED + shown * (row(facts, arguments) + 10), 10 + events / 100_000)
         }
-        "get_entity_state" => (FIXED + bytes / 3, 1),
+        "get_entity_state" => {
+            let state = 2 * FIXED + bytes / 2;
+            let more = ["provenance", "compare_as_of", "compare_version"];
+            (if more.iter().any(|name| arguments.contains_key(*name)) { 2 * state } else { state }, 1)
+        }
         "run_sql" => (FIXED + 200, 5 + events / Rates::IN_SQL),
         "analyze_events" => (FIXED + 300, 5 + events / Rates::ANALYSED),
         _ => (FIXED + 60, 2),
@@ -80,6 +84,10 @@ fn default_limit(tool: &str) -> u64 {
 
 /// The tokens of one row.
 fn row(facts: &Facts<'_>, arguments: &Object) -> u64 {
+    if arguments.contains_key("event_ids") {
+        // Whole events.
+        return 2 * ROW + facts.profile.payload_bytes.0 as u64 / 4;
+    }
     let named = arguments.get("fields").and_then(Value::as_array).map(|fields| fields.len() as u64);
     let fields = facts.profile.types.iter().map(|one| one.fields.len() as u64).max().unwrap_or_default();
     ROW + CELL * named.unwrap_or(fields).min(CELLS_MAX)

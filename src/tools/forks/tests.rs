@@ -148,7 +148,7 @@ fn a_conflict_is_told_with_the_choices_there_are() {
 fn what_is_discarded_can_be_restored() {
     let (shop, fork) = cheaper();
     let asked = shop.refused("discard_fork", &json!({"fork_id": fork}), "confirmation_needed");
-    assert_eq!(asked["error"]["events"], 3);
+    assert_eq!(asked["error"]["events"], 4);
     let stale = json!({"fork_id": fork, "confirmation_token": "d"});
     let stale = shop.refused("discard_fork", &stale, "confirmation_needed");
     assert!(stale["error"]["message"].as_str().is_some_and(|message| message.contains("another state")));
