@@ -29,6 +29,7 @@
 //! | [`event`] | What is an event, and what may it hold? Pure: names, limits, filters, times. |
 //! | [`clock`] | Where do time and randomness come in? |
 //! | [`schema`] | What shape do payloads have, and may it change so? Pure: checks, compatibility, inference, upcasts. |
+//! | `import` | How do real files become events? Rows, mappings and chunks of JSON Lines, CSV and git history. |
 //! | [`store`] | Where are the bytes, and what survives a crash? The only door to files. |
 //! | [`search`] | Which events speak of this? Keyword and vector indexes: positions and scores, no events. |
 //! | [`indexer`] | When does an event become findable? The thread that follows the log into the indexes. |
@@ -160,6 +161,7 @@ pub mod error;
 pub mod event;
 pub mod clock;
 pub mod schema;
+mod import;
 pub mod store;
 pub mod search;
 pub mod indexer;

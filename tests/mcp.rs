@@ -1,7 +1,9 @@
 //! The real program over its real standard streams, as a client sees it: plain lines of JSON, in both eras.
 
+mod audit;
 mod client;
 mod confirmation;
+mod limits;
 
 use std::path::Path;
 

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::Terminal;
-use super::import::grouped;
 use super::outcome::{Ended, Exit};
 use super::quantity::bytes;
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::grouped;
 use crate::tools::Object;
 
 pub(super) const LONG_ABOUT: &str = "\

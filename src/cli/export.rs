@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use super::Terminal;
 use super::filter::FilterArgs;
-use super::import::{EXPORT_FIELDS, counted};
 use super::outcome::{Ended, Exit};
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::error::{Error, ErrorKind};
 use crate::event::Timestamp;
+use crate::event::counted;
+use crate::import::EXPORT_FIELDS;
 use crate::tools::Object;
 
 pub(super) const LONG_ABOUT: &str = "\

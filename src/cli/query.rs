@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::answer::{ask, warnings};
 use super::export::{text_of, write_record};
 use super::filter::FilterArgs;
-use super::import::{EXPORT_FIELDS, counted};
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::counted;
+use crate::import::EXPORT_FIELDS;
 use crate::tools::Object;
 
 const EXAMPLES: &str = "\

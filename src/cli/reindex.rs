@@ -1,11 +1,11 @@
 //! `allsource reindex`: make the search indexes anew.
 
 use super::Terminal;
-use super::import::counted;
 use super::outcome::{Ended, Exit};
 use super::searching::{SearchFlags, catch_up};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::counted;
 use crate::tools::Object;
 
 pub(super) const LONG_ABOUT: &str = "\

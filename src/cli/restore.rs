@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::import::grouped;
 use super::outcome::{Ended, Exit};
+use crate::event::grouped;
 use crate::store::{Options, Store};
 
 pub(super) const LONG_ABOUT: &str = "\

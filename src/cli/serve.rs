@@ -1,13 +1,14 @@
 //! `allsource mcp`: the server that an agent starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::must_exist;
 use super::outcome::{Ended, Exit};
 use super::searching::SearchFlags;
+use super::{must_exist, quantity};
 use crate::door::Host;
-use crate::engine::Writes;
+use crate::engine::{Limits, Writes};
+use crate::error::{Error, Result};
 use crate::mcp::{ServeOptions, serve_stdio};
 use crate::store::{Durability, Options};
 
@@ -44,11 +45,40 @@ pub(super) struct McpArgs {
     /// Do not offer these tools
     #[arg(long, value_name = "TOOL,…", value_delimiter = ',')]
     exclude_tools: Vec<String>,
+    /// Let the agent import files below DIR; without it that tool is not offered
+    #[arg(long, value_name = "DIR")]
+    import_root: Option<PathBuf>,
+    /// Do not record each call on the branch audit (who, which tool, how long, what came of it)
+    #[arg(long)]
+    no_audit: bool,
+    /// The most rows in one answer to a client; the rest follows in pages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows: Option<u64>,
+    /// The most bytes of payloads and metadata in one append of a client, such as 1MiB
+    #[arg(long, value_name = "BYTES", value_parser = quantity::bytes)]
+    max_append_bytes: Option<u64>,
+    /// The most live forks that clients of one name may have
+    #[arg(long, value_name = "N")]
+    max_forks: Option<u64>,
+    /// The longest that one call may take, in milliseconds; it answers with what it has by then
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_call_ms: Option<u64>,
     /// What an acknowledged append survives: fsync (a power cut) or interval:MS (all but its last MS milliseconds)
     #[arg(long, value_name = "MODE", default_value = "fsync", value_parser = parse_durability)]
     durability: Durability,
     #[command(flatten)]
     search: SearchFlags,
+}
+
+impl McpArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            rows: self.max_rows,
+            append_bytes: self.max_append_bytes,
+            forks: self.max_forks,
+            call_ms: self.max_call_ms,
+        }
+    }
 }
 
 /// Runs `allsource mcp` until the client closes its end.
@@ -59,6 +89,9 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
         toolsets: arguments.toolsets.clone(),
         tools: arguments.tools.clone(),
         exclude_tools: arguments.exclude_tools.clone(),
+        no_audit: arguments.no_audit,
+        limits: arguments.limits(),
+        import_root: arguments.import_root.as_deref().map(import_root).transpose()?,
     };
     if writes == Writes::None {
         // Nothing can ever come into a store that is not there.
@@ -70,7 +103,18 @@ pub(super) fn run(arguments: &McpArgs, dir: &Path) -> Ended {
     Ok(Exit::Done)
 }
 
-fn parse_writes(text: &str) -> Result<Writes, String> {
+/// The directory by its full path: the process that reads the files may have another working directory.
+fn import_root(dir: &Path) -> Result<PathBuf> {
+    dir.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(|| {
+        let message = format!(
+            "import files from {}: there is no such directory; name one that is there",
+            dir.display()
+        );
+        Error::invalid("no_directory", message)
+    })
+}
+
+fn parse_writes(text: &str) -> std::result::Result<Writes, String> {
     match text {
         "none" => Ok(Writes::None),
         "forks" => Ok(Writes::Forks),
@@ -79,7 +123,7 @@ fn parse_writes(text: &str) -> Result<Writes, String> {
     }
 }
 
-fn parse_durability(text: &str) -> Result<Durability, String> {
+fn parse_durability(text: &str) -> std::result::Result<Durability, String> {
     const MS_MAX: u64 = 60_000;
     let millis = text.strip_prefix("interval:").and_then(|millis| millis.parse().ok());
     match (text, millis) {

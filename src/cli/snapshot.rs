@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Terminal;
-use super::import::grouped;
 use super::outcome::{Ended, Exit};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::grouped;
 use crate::event::quote;
 use crate::tools::Object;
 

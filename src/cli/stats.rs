@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::answer::{ask, warnings};
 use super::filter::FilterArgs;
-use super::import::grouped;
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
 use crate::door::Host;
 use crate::engine::Caller;
+use crate::event::grouped;
 use crate::tools::Object;
 
 const EXAMPLES: &str = "\

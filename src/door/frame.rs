@@ -16,13 +16,14 @@
 //! **Invariant:** neither side parses JSON deeper than a message may be, which is counted before it is parsed.
 
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::call::{Kind, Outcome, Request, Said};
-use crate::engine::{Caller, Writes};
+use crate::engine::{Caller, Cancel, Limits, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_deeper_than;
 use crate::event::limits::MESSAGE_DEPTH_MAX;
@@ -146,7 +147,8 @@ impl Hello {
     }
 }
 
-/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed}`.
+/// What a request looks like: `{kind, name, arguments, writes, client, client_version, confirmed, audited,
+/// limits, import_root}`.
 ///
 /// What the caller may change, and what a person agreed to, says the process that sends it: both processes are of one user,
 /// and either could open the directory itself.
@@ -160,6 +162,11 @@ struct RequestBody<'a> {
     client: Option<String>,
     client_version: Option<String>,
     confirmed: Option<String>,
+    #[serde(default)]
+    audited: bool,
+    #[serde(default)]
+    limits: Limits,
+    import_root: Option<PathBuf>,
 }
 
 pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
@@ -172,6 +179,9 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
         client: Option<&'a str>,
         client_version: Option<&'a str>,
         confirmed: Option<&'a str>,
+        audited: bool,
+        limits: Limits,
+        import_root: Option<&'a Path>,
     }
     let Request { kind, name, arguments, caller } = *request;
     let kind = match kind {
@@ -185,7 +195,20 @@ pub(super) fn request(request: &Request<'_>) -> Result<Frame> {
     };
     let (client, client_version) = (caller.client.as_deref(), caller.client_version.as_deref());
     let confirmed = caller.confirmed.as_deref();
-    Frame::new(What::Request, &Body { kind, name, arguments, writes, client, client_version, confirmed })
+    let (audited, limits, import_root) = (caller.audited, caller.limits, caller.import_root.as_deref());
+    let body = Body {
+        kind,
+        name,
+        arguments,
+        writes,
+        client,
+        client_version,
+        confirmed,
+        audited,
+        limits,
+        import_root,
+    };
+    Frame::new(What::Request, &body)
 }
 
 /// A request as the owner received it.
@@ -206,8 +229,9 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         "forks" => Writes::Forks,
         _ => Writes::None,
     };
-    let RequestBody { client, client_version, confirmed, .. } = body;
-    let caller = Caller { writes, client, client_version, confirmed, ..Caller::default() };
+    let RequestBody { client, client_version, confirmed, audited, limits, import_root, .. } = body;
+    let cancel = Cancel::default();
+    let caller = Caller { writes, client, client_version, confirmed, import_root, limits, audited, cancel };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 
@@ -296,6 +320,8 @@ mod tests {
             writes: Writes::Forks,
             client: Some("c".to_owned()),
             confirmed: Some("d".to_owned()),
+            audited: true,
+            limits: Limits { rows: Some(7), ..Limits::default() },
             ..Caller::default()
         };
         let sent = Request { kind: Kind::Operation, name: "n", arguments: &arguments, caller: &caller };
@@ -305,7 +331,8 @@ mod tests {
             (Kind::Operation, "n", arguments)
         );
         assert_eq!((received.caller.writes, received.caller.client), (Writes::Forks, Some("c".to_owned())));
-        assert_eq!(received.caller.confirmed.as_deref(), Some("d"));
+        assert_eq!((received.caller.confirmed.as_deref(), received.caller.audited), (Some("d"), true));
+        assert_eq!(received.caller.limits, caller.limits);
     }
 
     #[test]

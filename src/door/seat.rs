@@ -90,6 +90,8 @@ impl Seat {
         if locked {
             engine = engine.keeping_queries(dir, options.disk.clone());
         }
+        let mode = if locked { Mode::Write } else { Mode::Read };
+        engine = engine.auditing(dir, &Options { mode, ..options.clone() });
         if wanted.index_at_once {
             engine.indexer()?;
         }

@@ -1,7 +1,10 @@
 //! *Who calls, what may they change, and do they still wait?*
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Limits;
 
 /// Whether somebody still waits for the answer of a call; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +47,19 @@ pub struct Caller {
     /// The [difference](crate::store::Promoted::diff) that a person was shown and agreed to promote. Set by whoever asked
     /// the person; no argument of a call reaches it.
     pub confirmed: Option<String>,
+    /// The directory below which it may have files imported; `None`: nowhere.
+    pub import_root: Option<PathBuf>,
+    /// How much it may take.
+    pub limits: Limits,
+    /// Whether its calls are recorded on the branch `audit`.
+    pub audited: bool,
     /// Set when nobody waits for the answer any more.
     pub cancel: Cancel,
+}
+
+impl Caller {
+    /// Whether its calls are recorded: who may change nothing leaves no trace either.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.audited && self.writes > Writes::None
+    }
 }

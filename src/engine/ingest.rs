@@ -24,7 +24,8 @@ impl Engine {
     /// What only is to be warned of goes to the log of the process; [`append_warned`](Self::append_warned) gives it back.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`), `Invalid` (`reserved_metadata`, `reserved_name`, `schema_violation`), and those of
+    /// `Denied` (`writes_denied`), `Exhausted` (`client_limit`), `Invalid` (`reserved_metadata`, `reserved_name`,
+    /// `schema_violation`), and those of
     /// [`Store::append`](crate::store::Store::append).
     pub fn append(&self, append: Append, caller: &Caller) -> Result<Appended> {
         let (appended, warnings) = self.append_warned(append, caller)?;
@@ -40,6 +41,7 @@ impl Engine {
     /// Those of [`append`](Self::append).
     pub fn append_warned(&self, append: Append, caller: &Caller) -> Result<(Appended, Vec<String>)> {
         self.check_writes(caller)?;
+        caller.limits.check_append(&append.events)?;
         Self::check_names(&append.events)?;
         let append = stamped_all(append, caller)?;
         let warnings = self.check_payloads(&append)?;
@@ -71,8 +73,9 @@ impl Engine {
     /// Refuses a caller that may not change the branch.
     ///
     /// # Errors
-    /// `Denied` (`writes_denied`).
+    /// `Denied` (`writes_denied`, `audit_is_read_only`).
     pub(crate) fn check_writes(&self, caller: &Caller) -> Result<()> {
+        self.check_not_audit()?;
         if self.store().is_fork() { check_fork_writes(caller) } else { check_main_writes(caller) }
     }
 }
@@ -121,7 +124,7 @@ pub(crate) fn check_fork_writes(caller: &Caller) -> Result<()> {
 }
 
 /// What a caller says of itself is kept, but not at any length: a stamp must not push metadata over its limit.
-fn client_stamp(caller: &Caller) -> Option<Value> {
+pub(super) fn client_stamp(caller: &Caller) -> Option<Value> {
     let short = |text: &str| text.chars().take(CLIENT_CHARS_MAX).collect::<String>();
     let name = short(caller.client.as_deref()?);
     Some(match caller.client_version.as_deref().map(short) {

@@ -5,11 +5,13 @@
 //!
 //! **Invariant:** permission to write is decided here, not by whoever renders an answer.
 
+mod audit;
 mod caller;
 mod change;
 mod fold;
 mod forking;
 mod ingest;
+mod limits;
 mod observe;
 mod options;
 mod profile;
@@ -28,16 +30,19 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
-use crate::error::Result;
-use crate::event::Position;
+use crate::error::{Error, Result};
+use crate::event::{Position, quote};
 use crate::indexer::{Indexer, SearchOptions};
 use crate::store::disk::Disk;
 use crate::store::{ForkId, Store};
+use audit::Audit;
 use schemas::Schemas;
 
 pub use caller::{Caller, Cancel, Writes};
+pub use limits::Limits;
 pub use options::EngineOptions;
 
+pub(crate) use audit::{AUDIT, Called};
 pub(crate) use change::{Change, diff};
 pub(crate) use fold::{Folded, Origin};
 pub(crate) use forking::{EntityDiff, FieldMoved, ForkDiff, Numbers};
@@ -65,6 +70,9 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     queries: Arc<Queries>,
     schemas: Arc<Schemas>,
+    audit: Option<Arc<Audit>>,
+    /// The branch is `audit`.
+    is_audit: bool,
 }
 
 impl Engine {
@@ -78,6 +86,8 @@ impl Engine {
             clock,
             queries: Arc::new(Queries::in_memory()),
             schemas: Arc::default(),
+            audit: None,
+            is_audit: false,
         }
     }
 
@@ -115,6 +125,9 @@ impl Engine {
         if let Some(indexer) = self.indexer.lock().take() {
             indexer.close();
         }
+        if let Some(audit) = &self.audit {
+            audit.close();
+        }
         self.store.close()
     }
 
@@ -125,11 +138,23 @@ impl Engine {
         self
     }
 
-    /// The same store, seen from a branch: `main`, or the id of a fork.
+    /// The same store, seen from a branch: `main`, the id of a fork, or `audit`, from which no other is seen.
     ///
     /// # Errors
-    /// `NotFound` (`unknown_branch`, `fork_discarded`, `fork_expired`).
+    /// `NotFound` (`unknown_branch`, `fork_discarded`, `fork_expired`), `Invalid` (`audit_alone`).
     pub fn branch(&self, name: &str) -> Result<Self> {
+        match (name, self.is_audit) {
+            (AUDIT, false) => return self.audit_branch(),
+            (AUDIT, true) => return Ok(self.clone()),
+            (other, true) => {
+                let message = format!(
+                    "read branch {} beside \"audit\": that one is read alone; ask twice",
+                    quote(other)
+                );
+                return Err(Error::invalid("audit_alone", message));
+            }
+            (_, false) => {}
+        }
         let store = match name {
             MAIN => self.store.main(),
             fork => self.store.fork(&ForkId::parse(fork)?)?,

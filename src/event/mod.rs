@@ -7,6 +7,7 @@
 //! A draft ([`EventDraft`]) is what a caller wants stored; an [`Event`] is what the store gave back, with its
 //! position, version and times.
 
+mod count;
 mod draft;
 mod stored;
 mod expected;
@@ -19,6 +20,7 @@ mod quote;
 mod text;
 mod time;
 
+pub(crate) use count::{counted, grouped};
 pub use draft::EventDraft;
 pub use expected::Expected;
 pub use filter::{Conditions, Filter, NamePattern};

@@ -1,5 +1,5 @@
-//! *Who says that main may change?* The person at the client, where it can ask one: before a promotion they are shown what
-//! it would do.
+//! *Who says that something may change for good?* The person at the client, where it can ask one: before a promotion, and before
+//! events that are nowhere else are dropped, they are shown what it would do.
 //!
 //! Up to protocol version 2025-11-25 the server asks while the call runs. From 2026-07-28 on the call is answered with the
 //! question, and the client sends it again with what the person said and with the name under which this server keeps what it
@@ -24,10 +24,14 @@ use crate::error::{Error, ErrorKind};
 use crate::event::quote;
 use crate::tools::{Answer, Object};
 
-/// The tool that a person is asked about.
+/// The tools that a person is asked about; the last two where they would drop events.
 const PROMOTE: &str = "promote_fork";
+const DISCARD: &str = "discard_fork";
+const UPDATE: &str = "update_fork";
+/// The argument without which the tools refuse, and the member of their answers that holds it.
+const TOKEN: &str = "confirmation_token";
 /// The name of the question in the answer to a call.
-const QUESTION: &str = "promote";
+const QUESTION: &str = "agree";
 /// How long a person is waited for while a call runs: 10 minutes.
 pub(super) const WAIT_MAX: Duration = Duration::from_mins(10);
 /// How many questions may be open: 64. The oldest is forgotten.
@@ -55,9 +59,15 @@ impl Question {
 
 /// Whether a call would change a branch for good, so that a person is asked where one can be.
 pub(super) fn is_asked_about(tool: &str, arguments: &Object) -> bool {
-    let dry_run = arguments.get("dry_run");
-    let is_dry = dry_run.is_some_and(|value| value == &Value::Bool(true) || value.as_str() == Some("true"));
-    tool == PROMOTE && !is_dry
+    let is_set = |name: &str| {
+        arguments.get(name).is_some_and(|value| value == &Value::Bool(true) || value.as_str() == Some("true"))
+    };
+    match tool {
+        PROMOTE => !is_set("dry_run"),
+        DISCARD => true,
+        UPDATE => is_set("reset"),
+        _ => false,
+    }
 }
 
 /// Whether a client can put a form before a person.
@@ -67,8 +77,47 @@ pub(super) fn can_ask(client: Option<&ClientCapabilities>) -> bool {
     elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none())
 }
 
-/// What to ask before a promotion, or the answer where there is nothing to ask.
-pub(super) fn question(host: &Host, caller: &Caller, arguments: &Object) -> Result<Question, Answer> {
+/// What to ask before a call, or its answer where there is nothing to ask.
+pub(super) fn question(
+    host: &Host,
+    caller: &Caller,
+    tool: &str,
+    arguments: &Object,
+) -> Result<Question, Answer> {
+    if tool == PROMOTE {
+        before_promotion(host, caller, arguments)
+    } else {
+        before_a_drop(host, caller, tool, arguments)
+    }
+}
+
+/// What to ask before events are dropped: the tool refuses without a token, and says what would be lost.
+fn before_a_drop(host: &Host, caller: &Caller, tool: &str, arguments: &Object) -> Result<Question, Answer> {
+    let mut trial = arguments.clone();
+    trial.shift_remove(TOKEN);
+    let answer = host.call(tool, &trial, caller);
+    let error = answer.body.get("error");
+    let Some(diff) = error.and_then(|error| error.get(TOKEN)).and_then(Value::as_str) else {
+        return Err(answer);
+    };
+    let events = error.and_then(|error| error.get("events")).and_then(Value::as_u64).unwrap_or(0);
+    let fork = quote(arguments.get("fork_id").and_then(Value::as_str).unwrap_or_default());
+    let counted =
+        if events == 1 { "1 event that is".to_owned() } else { format!("{events} events that are") };
+    let (verb, after) = match tool {
+        DISCARD => ("Discard", "For 24 hours it can be restored."),
+        _ => ("Reset", "They cannot be brought back."),
+    };
+    let made_for = match &*purpose(host, caller, arguments) {
+        "" => String::new(),
+        purpose => format!(" It was made for {}.", quote(purpose)),
+    };
+    let text = format!("{verb} fork {fork}? It holds {counted} nowhere else.{made_for} {after}");
+    Ok(Question { text, diff: diff.to_owned() })
+}
+
+/// What to ask before a promotion.
+fn before_promotion(host: &Host, caller: &Caller, arguments: &Object) -> Result<Question, Answer> {
     let mut trial = arguments.clone();
     trial.insert("dry_run".to_owned(), true.into());
     let dry = host.call(PROMOTE, &trial, caller);
@@ -83,7 +132,7 @@ pub(super) fn question(host: &Host, caller: &Caller, arguments: &Object) -> Resu
     }
     if dry.body.get("duplicate") == Some(&Value::Bool(true)) {
         // What was promoted stays promoted: that changes nothing, and there is nothing to ask.
-        return Err(confirmed(host, caller, arguments, diff));
+        return Err(confirmed(host, caller, PROMOTE, arguments, diff));
     }
     if number("events") == 0 {
         return Err(dry);
@@ -92,10 +141,16 @@ pub(super) fn question(host: &Host, caller: &Caller, arguments: &Object) -> Resu
     Ok(Question { text, diff })
 }
 
-/// The promotion, after a yes.
-pub(super) fn confirmed(host: &Host, caller: &Caller, arguments: &Object, diff: String) -> Answer {
+/// The call, after a yes.
+pub(super) fn confirmed(
+    host: &Host,
+    caller: &Caller,
+    tool: &str,
+    arguments: &Object,
+    diff: String,
+) -> Answer {
     let caller = Caller { confirmed: Some(diff), ..caller.clone() };
-    host.call(PROMOTE, arguments, &caller)
+    host.call(tool, arguments, &caller)
 }
 
 /// What the fork is for, as whoever made it said.
@@ -150,7 +205,7 @@ pub(super) fn refused(said: Option<&ElicitationAction>) -> Answer {
             "nobody answered the question whether to; send the call again",
         ),
     };
-    Answer::refused(&Error::new(kind, code, format!("promote the fork: {why}; main is as it was")))
+    Answer::refused(&Error::new(kind, code, format!("change it for good: {why}; everything is as it was")))
 }
 
 /// A question that a client was answered with.
@@ -192,7 +247,7 @@ impl Questions {
         let sent = json!(arguments).to_string();
         let found = open.iter().position(|one| one.name == name && one.arguments == sent);
         let Some(asked) = found.and_then(|at| open.remove(at)) else {
-            let message = "promote the fork: this server did not ask that about this call, or it was answered before; send the \
+            let message = "go on with the call: this server did not ask that about this call, or it was answered before; send the \
                            call again without requestState";
             return Err(Answer::refused(&Error::new(ErrorKind::Conflict, "unknown_question", message)));
         };

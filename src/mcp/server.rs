@@ -51,7 +51,7 @@ impl Server {
         let short = |text: String| text.chars().take(CLIENT_CHARS_MAX).collect();
         let (client, client_version) =
             context.client_info().map(|client| (short(client.name), short(client.version))).unzip();
-        Caller { writes: self.surface.writes(), client, client_version, ..Caller::default() }
+        Caller { client, client_version, ..self.surface.caller() }
     }
 
     /// Asks the host on a thread that may block.
@@ -70,9 +70,10 @@ impl Server {
         })
     }
 
-    /// Promotes a fork once the person at the client has agreed.
-    async fn promote(
+    /// Performs a call that changes something for good once the person at the client has agreed.
+    async fn once_agreed(
         &self,
+        tool: &'static str,
         arguments: Object,
         asked: Option<String>,
         responses: Option<&InputResponses>,
@@ -82,7 +83,8 @@ impl Server {
             self.questions.answered(&asked, responses, &arguments)
         } else {
             let call = arguments.clone();
-            let found = self.ask(context, move |host, caller| confirm::question(host, caller, &call)).await?;
+            let found =
+                self.ask(context, move |host, caller| confirm::question(host, caller, tool, &call)).await?;
             match found {
                 Err(answer) => Err(answer),
                 Ok(question) if is_without_handshake(context) => {
@@ -94,9 +96,10 @@ impl Server {
         let answer = match agreed {
             Err(answer) => answer,
             Ok(diff) => {
-                let promoted =
-                    self.ask(context, move |host, caller| confirm::confirmed(host, caller, &arguments, diff));
-                promoted.await?
+                let done = self.ask(context, move |host, caller| {
+                    confirm::confirmed(host, caller, tool, &arguments, diff)
+                });
+                done.await?
             }
         };
         Ok(rendered(answer).into())
@@ -149,7 +152,8 @@ impl ServerHandler for Server {
             && self.surface.writes() != Writes::None
             && confirm::can_ask(context.client_capabilities().as_ref());
         if needs_person {
-            return self.promote(arguments, request_state, input_responses.as_ref(), &context).await;
+            let responses = input_responses.as_ref();
+            return self.once_agreed(tool.name, arguments, request_state, responses, &context).await;
         }
         let answer = self.ask(&context, move |host, caller| host.call(tool.name, &arguments, caller));
         Ok(rendered(answer.await?).into())
@@ -251,7 +255,7 @@ async fn asked_meanwhile(
         Ok(result) if result.action == ElicitationAction::Accept => Ok(question.diff.clone()),
         Ok(result) => Err(confirm::refused(Some(&result.action))),
         Err(error) => {
-            tracing::warn!(%error, "failed to ask whether a fork is to be promoted");
+            tracing::warn!(%error, "failed to ask whether something is to be changed for good");
             Err(confirm::refused(None))
         }
     }

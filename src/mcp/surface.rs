@@ -4,11 +4,15 @@
 //! restriction that silently restricts nothing is worse than none.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use crate::engine::Writes;
+use crate::engine::{Caller, Limits, Writes};
 use crate::error::{Error, Result};
 use crate::event::{nearest, quote};
 use crate::tools::{ON_REQUEST, TOOLS, Tool};
+
+/// The tool that reads files, and does so only where somebody said where they are.
+const IMPORT: &str = "import_events";
 
 /// What a server offers and allows; the default offers every tool but those of the sets `lab` and `schema`, and allows every write.
 #[derive(Clone, Debug, Default)]
@@ -21,12 +25,21 @@ pub struct ServeOptions {
     pub tools: Vec<String>,
     /// Without these tools, whatever else says so.
     pub exclude_tools: Vec<String>,
+    /// Do not record calls on the branch `audit`.
+    pub no_audit: bool,
+    /// How much one client may take.
+    pub limits: Limits,
+    /// The directory below which clients may have files imported; without it that tool is not offered.
+    pub import_root: Option<PathBuf>,
 }
 
 /// The tools that a server offers, in the table's order.
 pub(crate) struct Surface {
     tools: Vec<&'static Tool>,
     writes: Writes,
+    audited: bool,
+    limits: Limits,
+    import_root: Option<PathBuf>,
 }
 
 impl Surface {
@@ -50,8 +63,10 @@ impl Surface {
                     || selects(&options.tools, tool.name)
             })
             .filter(|tool| !selects(&options.exclude_tools, tool.name))
+            .filter(|tool| tool.name != IMPORT || options.import_root.is_some())
             .collect();
-        let surface = Self { tools, writes: options.writes };
+        let (writes, limits, import_root) = (options.writes, options.limits, options.import_root.clone());
+        let surface = Self { tools, writes, audited: !options.no_audit, limits, import_root };
         if surface.listed().next().is_none() {
             let message = if surface.tools.is_empty() {
                 "offer tools: --toolsets, --tools and --exclude-tools leave none; loosen one of them"
@@ -67,6 +82,12 @@ impl Surface {
     /// What clients may change.
     pub(crate) fn writes(&self) -> Writes {
         self.writes
+    }
+
+    /// A caller with what this server allows.
+    pub(crate) fn caller(&self) -> Caller {
+        let Self { writes, audited, limits, .. } = *self;
+        Caller { writes, audited, limits, import_root: self.import_root.clone(), ..Caller::default() }
     }
 
     /// The tool with that name, when it is offered. A write tool of a read-only server is found: it answers that
@@ -114,7 +135,7 @@ mod tests {
 
     fn all_but(left_out: &[&str]) -> Vec<&'static str> {
         let usual = TOOLS.iter().filter(|tool| !ON_REQUEST.contains(&tool.toolset)).map(|tool| tool.name);
-        usual.filter(|name| !left_out.contains(name)).collect()
+        usual.filter(|name| !left_out.contains(name) && *name != IMPORT).collect()
     }
 
     #[test]
@@ -131,6 +152,15 @@ mod tests {
         options.exclude_tools = list(&["quick_stats"]);
         check(&options, &["append_events"]);
         check(&ServeOptions { toolsets: list(&["lab"]), ..ServeOptions::default() }, &["run_experiment"]);
+    }
+
+    #[test]
+    fn files_are_imported_only_where_somebody_said_where_they_are() {
+        let mut options = ServeOptions { tools: list(&["quick_stats", IMPORT]), ..ServeOptions::default() };
+        check(&options, &["quick_stats"]);
+        options.import_root = Some("/data".into());
+        check(&options, &["quick_stats", IMPORT]);
+        assert_eq!(Surface::new(&options).expect("valid options").caller().import_root, options.import_root);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::arguments::{Arguments, decode, example};
 use super::budget::{TOKENS_DEFAULT, TOKENS_MAX};
 use super::cursor::Cursor;
 use super::damage::Damaged;
+use super::record::called;
 use super::{Answer, Object, TOOLS, Tool};
 use crate::engine::{Caller, Engine, MAIN, Query, QueryId, exactly};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,7 +47,7 @@ const SHAPES: [&str; 25] = [
 ];
 
 /// Arguments that name a branch.
-const BRANCH_NAMES: [&str; 3] = ["branch", "from_branch", "fork_id"];
+pub(super) const BRANCH_NAMES: [&str; 3] = ["branch", "from_branch", "fork_id"];
 /// The most forks that an error lists beside `main`.
 const BRANCHES_MAX: usize = 5;
 
@@ -79,7 +80,10 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
     let Some(tool) = TOOLS.iter().find(|tool| tool.name == name) else {
         return error_answer(&unknown_tool(name), &[], TOKENS_DEFAULT);
     };
-    run(engine, tool, given, caller)
+    let started = engine.clock().elapsed();
+    let answer = run(engine, tool, given, caller);
+    engine.record(caller, || called(tool, given, &answer, engine.clock().elapsed().saturating_sub(started)));
+    answer
 }
 
 /// Calls a tool.
@@ -207,6 +211,7 @@ impl<'a> Call<'a> {
             arguments
         };
         call.arguments.check_required(tool)?;
+        call.lower_rows();
         call.find_branch()?;
         let canonical = canonical(tool, call.arguments.object());
         call.query = QueryId::of(tool.name, &Value::Object(canonical).to_string());
@@ -299,6 +304,9 @@ impl<'a> Call<'a> {
         let asked = self.arguments.text("branch").or(self.arguments.text("from_branch"));
         let Some(asked) = asked.filter(|name| *name != MAIN) else { return Ok(()) };
         let (branch, point) = self.engine.branch_at(asked)?;
+        if !self.tool.hints.read_only {
+            branch.check_not_audit()?;
+        }
         self.branch_point = point;
         self.engine = Cow::Owned(branch);
         Ok(())
@@ -355,9 +363,23 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Asks for no more rows than the caller may have.
+    fn lower_rows(&mut self) {
+        let Some(max) = self.caller.limits.rows else { return };
+        for name in ["limit", "sample_size"] {
+            if let Some(asked) = self.arguments.ordinal(name).filter(|asked| *asked > max) {
+                self.arguments.object_mut().insert(name.to_owned(), max.into());
+                self.warnings.push(format!(
+                    "{name} {asked} was lowered to the {max} rows that this server gives a client at a time (--max-rows)"
+                ));
+            }
+        }
+    }
+
     /// The most rows that were asked for.
     pub(crate) fn limit(&self) -> usize {
-        self.arguments.count("limit").unwrap_or(self.tool.limit_default)
+        let max = self.caller.limits.rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(usize::MAX);
+        self.arguments.count("limit").unwrap_or(self.tool.limit_default).min(max)
     }
 
     /// Whether whole events were asked for.

@@ -31,7 +31,8 @@ impl Shop {
         let dir = TempDir::new().expect("a directory");
         let clock = Arc::new(ManualClock::at(NOW));
         let engine = open(&dir, &clock);
-        Self { engine, caller: Caller::default(), clock, dir }
+        let caller = Caller { import_root: Some(dir.path().join("files")), ..Caller::default() };
+        Self { engine, caller, clock, dir }
     }
 
     /// Ninety orders of three events each, an hour apart, ending now: `order.placed`, `order.paid`, `order.shipped`.
@@ -137,6 +138,22 @@ impl Shop {
     pub(crate) fn fork(&self) -> String {
         let made = self.ask("create_sandbox_fork", &serde_json::json!({"purpose": "try something"}));
         made["fork_id"].as_str().expect("a name").to_owned()
+    }
+
+    /// Puts a file where the caller may import it from.
+    pub(crate) fn put_file(&self, name: &str, text: &str) {
+        let root = self.caller.import_root.as_deref().expect("a root");
+        std::fs::create_dir_all(root).expect("a directory");
+        #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the store's")]
+        std::fs::write(root.join(name), text).expect("a file");
+    }
+
+    /// Drops what a fork added, with the token that names it.
+    #[track_caller]
+    pub(crate) fn reset(&self, fork: &str) {
+        let call = serde_json::json!({"fork_id": fork, "reset": true});
+        let asked = self.refused("update_fork", &call, "confirmation_needed");
+        self.ask("update_fork", &asked["next_steps"][0]["arguments"]);
     }
 
     /// Sends every next step of an answer; all must succeed, and the first must find something.

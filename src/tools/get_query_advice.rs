@@ -1,8 +1,6 @@
 //! `get_query_advice`: which calls answer a question in this store, and what to beware of.
 
-use serde_json::Value;
-
-use super::advice::{Facts, PlanStep, Question, advise};
+use super::advice::{Facts, Question, advise};
 use super::answer::Reply;
 use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT};
 use super::call::Call;
@@ -29,7 +27,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Get query advice",
     toolset: "explore",
     description: "How to answer a question from this store: a short plan of calls that can be sent as they are, with the \
-                  store's real types, paths and entities, why each, about how many rows; what would mislead here; the \
+                  store's real types, paths and entities, why each, about how many rows, tokens and ms; what would mislead here; the \
                   craft behind it. use_case is audit_trail, user_analytics, debugging, compliance, performance_analysis \
                   or a question in plain words. Use it when you do not know where to begin; not for the answer itself.",
     hints: Hints::READ,
@@ -60,7 +58,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         reply.field("use_case", question.use_case.name());
     }
     reply.untrusted.push("/plan");
-    reply.field("plan", advice.plan.iter().map(PlanStep::to_value).collect::<Vec<Value>>());
+    reply.field("plan", advice.plan);
     if !advice.pitfalls.is_empty() {
         reply.untrusted.push("/pitfalls");
         reply.field("pitfalls", advice.pitfalls);
@@ -138,6 +136,9 @@ mod tests {
             // That nothing is close is for the search to say, when it was done.
             let is_search = step["tool"] == "hybrid_search";
             assert!(is_search || answer.get("warnings").is_none(), "{step:#} {answer:#}");
+            let (said, real) = (step["tokens"].as_u64().expect("an estimate"), tokens_of(&answer) as u64);
+            let is_near = real <= 2 * said && (step.get("rows").is_none() || said <= 3 * real);
+            assert!(is_near, "{said} tokens were estimated for {real}: {step:#}");
             assert!(step["why"].as_str().is_some_and(|why| why.len() < 200), "{step}");
         }
         assert!(tokens_of(&advice) < 1_200, "{} tokens: {advice:#}", tokens_of(&advice));

@@ -418,7 +418,7 @@ mod tests {
         append(&shop, &one, "a begonia came back");
         check(&shop, "hybrid_search", &one, json!({"keywords": "begonia back"}), &[3, 2]);
         append(&shop, "main", "a magnolia");
-        shop.ask("update_fork", &json!({"fork_id": one, "reset": true}));
+        shop.reset(&one);
         check(&shop, "hybrid_search", &one, json!({"keywords": "begonia"}), &[]);
         check(&shop, "hybrid_search", &one, json!({"keywords": "magnolia"}), &[2]);
         append(&shop, &one, "another begonia");

@@ -1,4 +1,4 @@
-//! A promotion asks the person at the client where it can, and says how to go on where it cannot.
+//! What cannot be taken back asks the person at the client where it can, and says how to go on where it cannot.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,7 +18,12 @@ fn with_fork(era: Era, flags: &[&str], capabilities: Value) -> (TempDir, Client,
 
 /// Promotes, while a person answers so; gives the question and the result.
 fn promote(client: &mut Client, era: Era, fork: &str, said: &Value) -> (String, Value) {
-    let call = || json!({"name": "promote_fork", "arguments": {"fork_id": fork}});
+    asked(client, era, "promote_fork", &json!({"fork_id": fork}), said)
+}
+
+/// Calls a tool, while a person answers so; gives the question and the result.
+fn asked(client: &mut Client, era: Era, tool: &str, arguments: &Value, said: &Value) -> (String, Value) {
+    let call = || json!({"name": tool, "arguments": arguments});
     let text = |params: &Value| {
         assert_eq!((&params["mode"], &params["requestedSchema"]["type"]), (&json!("form"), &json!("object")));
         params["message"].as_str().expect("a question").to_owned()
@@ -39,12 +44,12 @@ fn promote(client: &mut Client, era: Era, fork: &str, said: &Value) -> (String, 
             assert_eq!(asked["resultType"], "input_required", "{asked}");
             let mut again = call();
             again["requestState"] = asked["requestState"].clone();
-            again["inputResponses"] = json!({"promote": said});
+            again["inputResponses"] = json!({"agree": said});
             let answer = client.ask("tools/call", again.clone());
             let replayed = client.ask("tools/call", again);
             let error = &replayed["result"]["structuredContent"]["error"];
             assert_eq!(error["code"], "unknown_question", "a yes is good once: {replayed}");
-            (text(&asked["inputRequests"]["promote"]["params"]), answer["result"].clone())
+            (text(&asked["inputRequests"]["agree"]["params"]), answer["result"].clone())
         }
     }
 }
@@ -126,10 +131,37 @@ fn a_yes_to_no_question_is_none() {
         "name": "promote_fork",
         "arguments": {"fork_id": fork},
         "requestState": "q00",
-        "inputResponses": {"promote": {"action": "accept", "content": {}}},
+        "inputResponses": {"agree": {"action": "accept", "content": {}}},
     });
     let answer = client.ask("tools/call", call);
     let error = &answer["result"]["structuredContent"]["error"];
     assert_eq!(error["code"], "unknown_question", "{answer}");
     assert_eq!(total(&mut client), 10);
+}
+
+#[test]
+fn a_person_is_asked_before_events_are_dropped() {
+    for era in ERAS {
+        let (_dir, mut client, fork) =
+            with_fork(era, &["--writes", "forks"], json!({"elicitation": {"form": {}}}));
+        for (tool, arguments, words) in [
+            ("discard_fork", json!({"fork_id": fork}), "Discard fork"),
+            ("update_fork", json!({"fork_id": fork, "reset": true}), "Reset fork"),
+        ] {
+            let no = json!({"action": "decline"});
+            let (question, result) = asked(&mut client, era, tool, &arguments, &no);
+            assert!(
+                question.starts_with(words) && question.contains("1 event that is nowhere else"),
+                "{question}"
+            );
+            assert_eq!(result["structuredContent"]["error"]["code"], "declined", "{result}");
+            assert_eq!(client.done("list_forks", json!({}))["forks"][0]["events"], 1);
+        }
+        let yes = json!({"action": "accept", "content": {}});
+        let (_, result) = asked(&mut client, era, "discard_fork", &json!({"fork_id": fork}), &yes);
+        assert_eq!(result["structuredContent"]["state"], "discarded", "{result}");
+        // An empty fork holds nothing that could be lost.
+        let made = client.done("create_sandbox_fork", json!({"purpose": "empty"}));
+        client.done("discard_fork", json!({"fork_id": made["fork_id"]}));
+    }
 }

@@ -15,10 +15,12 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::import::{Repository, Tally, counted, grouped, import_drafts, import_history};
+use super::import::{Tally, import_drafts, import_history};
 use super::outcome::{Ended, Exit};
 use super::{Terminal, open};
 use crate::engine::Caller;
+use crate::event::{counted, grouped};
+use crate::import::Repository;
 use crate::store::Options;
 use plot::Plot;
 use session::Session;

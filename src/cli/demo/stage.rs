@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::session::Reply;
 use crate::cli::Terminal;
-use crate::cli::import::grouped;
 use crate::cli::table;
+use crate::event::grouped;
 use crate::tools::Object;
 
 /// The most rows that are shown of a table, and lines of anything else.

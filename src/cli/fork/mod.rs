@@ -6,12 +6,12 @@ mod told;
 
 use serde_json::Value;
 
-use super::answer::{ask, warnings};
-use super::import::counted;
+use super::answer::{ask, refused, warnings};
 use super::outcome::{Ended, Exit};
 use super::{Terminal, table};
 use crate::door::Host;
 use crate::engine::{Caller, MAIN};
+use crate::event::counted;
 use crate::tools::Object;
 use arguments::{Action, CreateArgs, Format, TagArgs};
 pub(super) use arguments::{ForkArgs, LONG_ABOUT};
@@ -21,12 +21,25 @@ const TOKENS_MAX: u64 = 10_000;
 /// The forks that one call lists.
 const PAGE_FORKS: u64 = 200;
 
+/// What the refusal of a change that drops events brings, and the call that means it sends.
+const TOKEN: &str = "confirmation_token";
+
 /// Runs `allsource fork`.
 pub(super) fn run(fork: &ForkArgs, host: &Host, caller: &Caller, terminal: &mut Terminal<'_>) -> Ended {
     let mut change = |tool: &str, fork_id: &str, flag: Option<&str>| {
         let mut asked = about(fork_id);
         asked.extend(flag.map(|flag| (flag.to_owned(), true.into())));
-        let answer = answered(host, tool, asked, caller, terminal)?;
+        let first = host.call(tool, &asked, caller);
+        let token = first.body.get("error").and_then(|error| error.get(TOKEN)).cloned();
+        let answer = match token {
+            // Who typed the command agrees to what it does.
+            Some(token) => {
+                asked.insert(TOKEN.to_owned(), token);
+                answered(host, tool, asked, caller, terminal)?
+            }
+            None if first.is_error => return Err(refused(&first.body).into()),
+            None => first.body,
+        };
         writeln!(terminal.out, "{}", told::line(&answer))?;
         Ok(Exit::Done)
     };

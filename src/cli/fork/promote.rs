@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::arguments::PromoteArgs;
 use super::{about, answered, told};
 use crate::cli::Terminal;
-use crate::cli::import::grouped;
 use crate::cli::outcome::{Ended, Exit};
 use crate::door::Host;
 use crate::engine::{Caller, MAIN};
 use crate::error::{Error, ErrorKind};
+use crate::event::grouped;
 use crate::tools::Object;
 
 /// Runs `allsource fork promote`.

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::cli::import::{counted, grouped};
 use crate::cli::outcome::Ended;
 use crate::cli::{Terminal, table};
 use crate::event::quote;
+use crate::event::{counted, grouped};
 use crate::tools::Object;
 
 /// A number of events and of the entities that they belong to.

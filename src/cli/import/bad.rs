@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::chunk::BadLine;
-use super::progress::counted;
+use crate::event::counted;
+use crate::import::BadLine;
 
 /// Bad lines that are named one by one: 20.
 const NAMED_MAX: u64 = 20;

@@ -1,26 +1,8 @@
-//! *How do real files become events?* `allsource import`.
-//!
-//! Useful for: JSON Lines, CSV and git history of any size, over and over, with nothing stored twice. Not for: writing
-//! single events ([`tools`](crate::tools)).
-//!
-//! [`source`] unpacks, [`rows`] cuts, [`mapping`] makes events, [`chunk`] batches them on a thread of its own, and
-//! [`ledger`] puts into the store what is not there yet.
-//!
-//! **Invariant:** a line is stored, reported as there before, or reported as bad: the three counts add up to the lines.
+//! `allsource import`: brings in files, and says how far it is and what it left out.
 
 mod bad;
-mod chunk;
-mod git;
-mod ledger;
-mod mapping;
-mod members;
-mod pick;
-mod places;
 mod progress;
-mod rows;
-mod source;
 mod store;
-mod when;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,24 +10,18 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-pub(super) use git::Repository;
-pub(super) use mapping::EXPORT_FIELDS;
-pub(super) use progress::{counted, grouped};
-
 use super::outcome::{Ended, Exit, Stop};
 use super::{Terminal, open};
 use crate::clock::Clock;
 use crate::door::Host;
 use crate::engine::{Caller, MAIN};
-use crate::event::EventDraft;
+use crate::event::{EventDraft, counted, grouped};
+use crate::import::{
+    Format, Intake, Message, Repository, Source, Wanted, look_for, read_chunks, send_drafts,
+};
 use crate::store::Options;
 use bad::BadLines;
-use chunk::{Message, read_chunks, send_drafts};
-use ledger::Intake;
-use mapping::Wanted;
 use progress::{Progress, per_second};
-use rows::Format;
-use source::Source;
 use store::Target;
 
 /// How many chunks may wait for the store: 4, a few MiB.
@@ -103,8 +79,8 @@ pub(super) struct ImportArgs {
     /// Where the name of who did it is
     #[arg(long, value_name = "P")]
     actor: Option<String>,
-    /// How rows are written [default: by the file's name, or else by its first byte]
-    #[arg(long, value_name = "FORMAT")]
+    /// How rows are written, jsonl or csv [default: by the file's name, or else by its first byte]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Option<Format>,
     /// Stop at the first bad line
     #[arg(long)]
@@ -115,6 +91,10 @@ pub(super) struct ImportArgs {
     /// The branch to store them on: main, or a fork's id
     #[arg(long, value_name = "BRANCH", default_value = MAIN)]
     branch: String,
+}
+
+fn parse_format(name: &str) -> Result<Format, String> {
+    Format::named(name).ok_or_else(|| "it is jsonl or csv".to_owned())
 }
 
 /// What an import did.
@@ -132,7 +112,7 @@ pub(super) fn run(arguments: &ImportArgs, dir: &Path, caller: &Caller, terminal:
     // What cannot be read must not leave an empty store behind.
     let repository = arguments.git.as_deref().map(Repository::open).transpose()?;
     for file in &arguments.files {
-        source::look_for(file)?;
+        look_for(file)?;
     }
     let host = &open(dir, Options::default(), terminal)?;
     let (strict, bad) = (arguments.strict, BadLines::default());

@@ -2,13 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::chunk::Item;
-use super::ledger::Ledger;
-use super::when::read_time;
 use crate::door::Host;
 use crate::engine::Caller;
 use crate::error::{Error, Result};
 use crate::event::{EventDraft, EventId};
+use crate::import::{Item, Ledger, read_time};
 use crate::tools::Object;
 
 /// A branch of a store, written to by whoever imports.

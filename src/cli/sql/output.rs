@@ -15,12 +15,12 @@ use parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value};
 
 use super::super::export::write_record;
-use super::super::import::counted;
 use super::super::outcome::Ended;
 use super::super::{Terminal, table};
 use super::Format;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TimeZone;
+use crate::event::counted;
 use crate::sql::value;
 use crate::tools::Object;
 

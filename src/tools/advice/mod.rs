@@ -10,6 +10,7 @@
 
 mod analyses;
 mod craft;
+mod estimate;
 mod facts;
 mod named;
 mod pitfalls;
@@ -19,16 +20,18 @@ mod said;
 mod statements;
 
 pub(crate) use facts::Facts;
-pub(crate) use plans::PlanStep;
 pub(crate) use question::Question;
+
+use plans::PlanStep;
+use serde_json::Value;
 
 /// The most calls in a plan.
 const PLAN_MAX: usize = 6;
 
 /// What is advised.
 pub(crate) struct Advice {
-    /// The calls, in the order in which to send them.
-    pub(crate) plan: Vec<PlanStep>,
+    /// The calls, in the order in which to send them, with what each costs.
+    pub(crate) plan: Vec<Value>,
     /// What would lead to a wrong answer here.
     pub(crate) pitfalls: Vec<String>,
     /// Short sections of Markdown.
@@ -45,6 +48,7 @@ pub(crate) fn advise(facts: &Facts<'_>, question: &Question) -> Advice {
         }
     }
     plan.truncate(PLAN_MAX);
+    let plan = plan.iter().map(|step| step.to_value(facts)).collect();
     let pitfalls = pitfalls::of(facts, question.use_case);
     let craft = craft::sections(question.use_case, &pitfalls, question.is_design, question.is_about_shapes);
     Advice { plan, pitfalls: pitfalls.into_iter().map(|pitfall| pitfall.text).collect(), craft }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::estimate;
 use super::facts::Facts;
 use super::question::UseCase;
 use super::statements::{by_category, per_week};
@@ -50,11 +51,15 @@ impl PlanStep {
         self
     }
 
-    /// As it is answered.
-    pub(crate) fn to_value(&self) -> Value {
+    /// As it is answered: the call, what it is for, about how many rows match, and what it costs.
+    pub(super) fn to_value(&self, facts: &Facts<'_>) -> Value {
         let mut step = json!({"tool": self.tool, "arguments": self.arguments, "why": self.why});
-        if let (Some(rows), Some(step)) = (self.rows, step.as_object_mut()) {
-            step.insert("rows".to_owned(), rows.into());
+        let cost =
+            self.arguments.as_object().map(|arguments| estimate::of(facts, self.tool, arguments, self.rows));
+        if let Some(step) = step.as_object_mut() {
+            step.extend(self.rows.map(|rows| ("rows".to_owned(), rows.into())));
+            step.extend(cost.map(|cost| ("tokens".to_owned(), cost.tokens.into())));
+            step.extend(cost.map(|cost| ("ms".to_owned(), cost.ms.into())));
         }
         step
     }

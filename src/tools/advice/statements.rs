@@ -48,8 +48,9 @@ mod tests {
         let shop = Shop::with_orders();
         let profile =
             Profile::of(&shop.engine.store().snapshot(), shop.engine.clock().as_ref()).expect("a profile");
-        let steps = [Some(per_week()), by_category(&Facts::new(&profile))];
-        for step in steps.into_iter().map(|step| step.expect("a statement").to_value()) {
+        let facts = Facts::new(&profile);
+        let steps = [Some(per_week()), by_category(&facts)];
+        for step in steps.into_iter().map(|step| step.expect("a statement").to_value(&facts)) {
             let answer = shop.ask("run_sql", &step["arguments"]);
             assert!(!answer["table"]["rows"].as_array().expect("rows").is_empty(), "{step}");
         }

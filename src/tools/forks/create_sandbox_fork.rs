@@ -60,7 +60,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         quota_bytes: call.arguments.ordinal("quota_bytes").unwrap_or(default.quota_bytes),
         idempotency_key: text("idempotency_key").map(IdempotencyKey::new).transpose()?,
     };
-    let info = call.engine.store().create_fork(new)?;
+    let info = call.engine.create_fork(new, call.caller)?;
     let mut reply = Reply { fields: fork(&info), ..Reply::default() };
     reply.untrusted.push("/purpose");
     if info.duplicate {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::dropping::{TOKEN, check_agreed};
 use super::told::{FORK_ID, fork};
 use crate::engine::check_fork_writes;
 use crate::error::Result;
@@ -10,7 +11,7 @@ use crate::tools::argument::{Argument, BUDGET, Field, LIMIT_DEFAULT};
 use crate::tools::call::Call;
 use crate::tools::{Hints, Tool};
 
-const ARGUMENTS: &[Argument] = &[FORK_ID];
+const ARGUMENTS: &[Argument] = &[FORK_ID, TOKEN];
 
 /// The tool.
 pub(in crate::tools) const TOOL: Tool = Tool {
@@ -18,7 +19,8 @@ pub(in crate::tools) const TOOL: Tool = Tool {
     title: "Discard fork",
     toolset: "forks",
     description: "Throw a fork away: it is hidden at once and removed for good after 24 h; until then update_fork with restore \
-                  brings it back. Main and what was promoted stay as they are. Forks made of it go on working.",
+                  brings it back. One with events that were not promoted is refused with a confirmation_token: look at \
+                  diff_fork, then send it. Main and what was promoted stay as they are. Forks made of it go on working.",
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: false },
     arguments: &[ARGUMENTS, BUDGET],
     fields: &[
@@ -36,6 +38,7 @@ pub(in crate::tools) const TOOL: Tool = Tool {
 fn run(call: &mut Call<'_>) -> Result<Reply> {
     check_fork_writes(call.caller)?;
     let id = call.fork_id()?;
+    check_agreed(call, &id, "discard")?;
     let info = call.engine.store().discard_fork(&id)?;
     let mut reply = Reply { fields: fork(&info), ..Reply::default() };
     reply.untrusted.push("/purpose");

@@ -3,6 +3,7 @@
 mod create_sandbox_fork;
 mod diff_fork;
 mod discard_fork;
+mod dropping;
 mod list_forks;
 mod promote_fork;
 mod run_experiment;

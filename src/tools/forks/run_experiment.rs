@@ -178,7 +178,7 @@ impl Trial<'_> {
         let purpose = format!("experiment: {}", text(variant, "name"));
         let creator = self.call.caller.client.clone();
         let new = NewFork { purpose, creator, cut: Some(cut), ..NewFork::default() };
-        let id = self.engine().store().create_fork(new)?.id;
+        let id = self.engine().create_fork(new, self.call.caller)?.id;
         self.forks.push(id.clone());
         let mut arguments = Object::new();
         arguments.insert("branch".to_owned(), id.as_str().into());

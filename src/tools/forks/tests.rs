@@ -147,7 +147,12 @@ fn a_conflict_is_told_with_the_choices_there_are() {
 #[test]
 fn what_is_discarded_can_be_restored() {
     let (shop, fork) = cheaper();
-    let gone = shop.ask("discard_fork", &json!({"fork_id": fork}));
+    let asked = shop.refused("discard_fork", &json!({"fork_id": fork}), "confirmation_needed");
+    assert_eq!(asked["error"]["events"], 4);
+    let stale = json!({"fork_id": fork, "confirmation_token": "d"});
+    let stale = shop.refused("discard_fork", &stale, "confirmation_needed");
+    assert!(stale["error"]["message"].as_str().is_some_and(|message| message.contains("another state")));
+    let gone = shop.ask("discard_fork", &asked["next_steps"][0]["arguments"]);
     assert_eq!((&gone["state"], gone["restorable_until"].is_string()), (&json!("discarded"), true));
     let body = shop.refused("query_events", &json!({"branch": fork}), "fork_discarded");
     assert!(body["error"]["message"].as_str().is_some_and(|message| message.contains("update_fork")));
@@ -187,7 +192,8 @@ fn a_named_position_can_be_read_on_any_branch() {
 fn a_reset_fork_begins_again_at_its_parents_end() {
     let (shop, fork) = cheaper();
     note(&shop, "order-7");
-    let reset = shop.ask("update_fork", &json!({"fork_id": fork, "reset": true}));
+    let asked = shop.refused("update_fork", &json!({"fork_id": fork, "reset": true}), "confirmation_needed");
+    let reset = shop.ask("update_fork", &asked["next_steps"][0]["arguments"]);
     assert_eq!((&reset["cut"], reset.get("events")), (&json!(271), None));
     assert_eq!(state(&shop, &fork, "order-7")["total"], 70);
     let diff = shop.ask("diff_fork", &json!({"fork_id": fork}));

@@ -1,5 +1,6 @@
 //! `update_fork`: keeps, extends, tags, resets or restores.
 
+use super::dropping::{TOKEN, check_agreed};
 use super::told::{FORK, FORK_ID, QUOTA_BYTES, QUOTA_EVENTS, TTL, fork};
 use crate::engine::{MAIN, check_fork_writes};
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("untag", Kind::Text, "Remove this tag"),
     Argument::optional("reset", Kind::Flag, "Drop all it added; cut at its parent's end"),
     Argument::optional("restore", Kind::Flag, "Bring it back after discard_fork"),
+    TOKEN,
 ];
 
 /// The tool.
@@ -29,8 +31,8 @@ pub(in crate::tools) const TOOL: Tool = Tool {
     title: "Update fork",
     toolset: "forks",
     description: "Change a fork: keep or extend it (ttl_seconds), raise quotas, name a position (tag; every tool then takes \
-                  branch@tag), restore it after a discard, or reset it: that drops every event it added and forks its parent's \
-                  present end. fork_id main takes tag and untag only. One of tag, untag, reset and restore at a time.",
+                  branch@tag), restore it after a discard, or reset it: that drops every event it added (those not promoted \
+                  only with confirmation_token) and forks its parent's present end. fork_id main takes tag and untag only. One of tag, untag, reset and restore at a time.",
     hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: false },
     arguments: &[ARGUMENTS, BUDGET],
     fields: FORK,
@@ -59,6 +61,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     if call.arguments.flag("restore") {
         store.restore_fork(&id)?;
     } else if call.arguments.flag("reset") {
+        check_agreed(call, &id, "reset")?;
         store.reset_fork(&id)?;
     } else {
         tag(call, &id)?;

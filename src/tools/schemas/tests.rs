@@ -200,7 +200,7 @@ fn a_fork_that_is_reset_forgets_what_was_registered_on_it() {
     call["branch"] = json!(fork);
     shop.ask("register_schema", &call);
     shop.refused("append_events", &append(&fork, "order.placed", &json!({})), "schema_violation");
-    shop.ask("update_fork", &json!({"fork_id": fork, "reset": true}));
+    shop.reset(&fork);
     shop.ask("append_events", &append(&fork, "order.placed", &json!({})));
 }
 

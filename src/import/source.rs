@@ -13,18 +13,18 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// An opened input: its text, and how much of the file itself was read.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The text, unpacked.
-    pub(super) text: Box<dyn BufRead + Send>,
+    pub(crate) text: Box<dyn BufRead + Send>,
     /// Bytes of the file that were read so far.
-    pub(super) read: Arc<AtomicU64>,
+    pub(crate) read: Arc<AtomicU64>,
     /// The file's size in bytes; `None` for a pipe.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
 impl Source {
     /// Opens `path`, or stdin for `-`.
-    pub(super) fn open(path: &str) -> Result<Self> {
+    pub(crate) fn open(path: &str) -> Result<Self> {
         if path == "-" {
             return Self::unpack(io::stdin(), None).map_err(|error| unreadable("standard input", error));
         }
@@ -58,7 +58,7 @@ impl Source {
 }
 
 /// Makes sure that `path` is there, without reading any of it; a pipe could not be read again.
-pub(super) fn look_for(path: &str) -> Result<()> {
+pub(crate) fn look_for(path: &str) -> Result<()> {
     if path == "-" {
         return Ok(());
     }

@@ -23,12 +23,12 @@ const FORMAT: &str = "--format=%x01%H%x02%P%x02%an%x02%ct%x02%B%x01";
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// A repository whose history can be read.
-pub(in crate::cli) struct Repository {
+pub(crate) struct Repository {
     dir: String,
     /// What its commits are filed under: the last part of its origin's address, or else of its directory.
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     /// How many commits its history has.
-    pub(in crate::cli) commits: u64,
+    pub(crate) commits: u64,
 }
 
 impl Repository {
@@ -36,7 +36,7 @@ impl Repository {
     ///
     /// # Errors
     /// `NotFound` when there is none, or no `git`.
-    pub(in crate::cli) fn open(dir: &Path) -> Result<Self> {
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
         let dir = dir.to_string_lossy().into_owned();
         let top = ask(&dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
         let origin = ask(&dir, &["config", "--get", "remote.origin.url"]).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Repository {
     }
 
     /// Reads the history, oldest first, and sends it in chunks; ends early when nobody listens.
-    pub(super) fn read_chunks(&self, commits: &AtomicU64, to: &SyncSender<Message>) {
+    pub(crate) fn read_chunks(&self, commits: &AtomicU64, to: &SyncSender<Message>) {
         let mut history = Batches { chunk: Chunk::default(), to };
         let read = self.read(commits, &mut history);
         history.send();

@@ -13,38 +13,38 @@ use crate::error::{Error, ErrorKind};
 use crate::event::EventDraft;
 
 /// The most events in one append: 1,000.
-pub(super) const CHUNK_EVENTS_MAX: usize = 1_000;
+pub(crate) const CHUNK_EVENTS_MAX: usize = 1_000;
 /// The most payload bytes in one append, unless one event alone is larger: 8 MiB.
 const CHUNK_BYTES_MAX: usize = 8 << 20;
 
 /// An event and where it came from.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Its line, from 1; of git history, 0.
-    pub(super) line: u64,
-    pub(super) event: EventDraft,
+    pub(crate) line: u64,
+    pub(crate) event: EventDraft,
     /// The hash of every line up to this one, however they are mapped. A store that knows it has all of them.
-    pub(super) chain: u128,
+    pub(crate) chain: u128,
 }
 
 /// A line that is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BadLine {
-    pub(super) line: u64,
+pub(crate) struct BadLine {
+    pub(crate) line: u64,
     /// Follows the line: "is not JSON: …".
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// The events of one append, and the bad lines among them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Chunk {
-    pub(super) items: Vec<Item>,
-    pub(super) bad: Vec<BadLine>,
+pub(crate) struct Chunk {
+    pub(crate) items: Vec<Item>,
+    pub(crate) bad: Vec<BadLine>,
 }
 
 impl Chunk {
     /// Drops what comes after the first bad line.
-    pub(super) fn end_at_first_bad(&mut self) {
+    pub(crate) fn end_at_first_bad(&mut self) {
         let Some(first) = self.bad.iter().map(|bad| bad.line).min() else { return };
         self.items.retain(|item| item.line < first);
         self.bad.retain(|bad| bad.line == first);
@@ -52,7 +52,7 @@ impl Chunk {
 }
 
 /// What the reading thread sends.
-pub(super) enum Message {
+pub(crate) enum Message {
     /// How the rows of the file are read, once.
     Mapping(Mapping),
     Chunk(Chunk),
@@ -63,7 +63,7 @@ pub(super) enum Message {
 }
 
 /// Reads a whole source and sends its chunks; ends early when nobody listens.
-pub(super) fn read_chunks(
+pub(crate) fn read_chunks(
     name: &str,
     mut source: Source,
     format: Option<Format>,
@@ -108,7 +108,7 @@ pub(super) fn read_chunks(
 }
 
 /// Sends events that are there already and have ids of their own.
-pub(super) fn send_drafts(events: Vec<EventDraft>, to: &SyncSender<Message>) {
+pub(crate) fn send_drafts(events: Vec<EventDraft>, to: &SyncSender<Message>) {
     let mut items = (1..).zip(events).map(|(line, event)| Item { line, event, chain: 0 }).peekable();
     while items.peek().is_some() {
         let items = items.by_ref().take(CHUNK_EVENTS_MAX).collect();

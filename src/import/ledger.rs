@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventDraft;
 
 /// What an import does to a store.
-pub(super) trait Ledger {
+pub(crate) trait Ledger {
     /// Where the append with each of these keys begins; `None` when the store does not know it.
     fn known(&self, keys: &[String]) -> Result<Vec<Option<u64>>>;
     /// The event at a position, as it would be imported.
@@ -26,14 +26,14 @@ pub(super) trait Ledger {
 
 /// What became of a chunk.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) added: u64,
-    pub(super) there_before: u64,
-    pub(super) bad: Vec<BadLine>,
+pub(crate) struct Outcome {
+    pub(crate) added: u64,
+    pub(crate) there_before: u64,
+    pub(crate) bad: Vec<BadLine>,
 }
 
 /// The state of one file's import.
-pub(super) struct Intake<'l, L> {
+pub(crate) struct Intake<'l, L> {
     ledger: &'l L,
     keyed: bool,
     /// A line was met that the store does not know, so it knows none of those after it.
@@ -42,12 +42,12 @@ pub(super) struct Intake<'l, L> {
 
 impl<'l, L: Ledger> Intake<'l, L> {
     /// Takes in chunks; unless `keyed`, lines without event ids are stored again.
-    pub(super) fn new(ledger: &'l L, keyed: bool) -> Self {
+    pub(crate) fn new(ledger: &'l L, keyed: bool) -> Self {
         Self { ledger, keyed, fresh: Cell::new(false) }
     }
 
     /// Stores what is not stored yet.
-    pub(super) fn take(&self, chunk: Chunk) -> Result<Outcome> {
+    pub(crate) fn take(&self, chunk: Chunk) -> Result<Outcome> {
         let mut outcome = Outcome { bad: chunk.bad, ..Outcome::default() };
         let known = if self.keyed && !self.fresh.get() { self.known_prefix(&chunk.items)? } else { 0 };
         let (before, new) = chunk.items.split_at(known);

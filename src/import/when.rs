@@ -22,7 +22,7 @@ const DATES: [&str; 2] = ["%Y-%m-%d", "%Y/%m/%d"];
 
 /// Reads a time: RFC 3339 and its common variants, a date, or a number since 1970 in seconds, milliseconds,
 /// microseconds or nanoseconds, told apart by its size. Without a zone it is UTC. `None` when it is none of these.
-pub(super) fn read_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn read_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(Timestamp::from_micros(time.timestamp_micros()));

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::mapping::{Mapped, Mapping, Wanted};
 use super::members::{Member, take_apart};
 use super::pick::Pick;
-use super::progress::grouped;
-use crate::event::nearest;
+use crate::event::{grouped, nearest};
 
 /// The most rows whose places are remembered for a hint: 100.
 const HINT_ROWS_MAX: usize = 100;

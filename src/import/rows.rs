@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 
 use super::mapping::{EXPORT_FIELDS, is_export};
 use super::members::{Member, push_string, take_apart};
-use super::progress::counted;
+use crate::event::counted;
 
 /// The longest line: 16 MiB, enough for the largest payload written with escapes.
 pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// How the rows of a file are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
     /// JSON Lines: one JSON object a line.
     Jsonl,
     /// CSV with a header line; commas, semicolons or tabs.
@@ -31,6 +31,15 @@ pub(super) struct Row<'a> {
 pub(super) type Each<'e> = dyn FnMut(Row<'_>) -> ControlFlow<()> + 'e;
 
 impl Format {
+    /// The format of that name: `jsonl` or `csv`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "jsonl" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
     /// The format that a file's name tells, or else its first visible byte.
     pub(super) fn detect(name: &str, text: &mut dyn BufRead) -> io::Result<Self> {
         let name = name.to_ascii_lowercase();

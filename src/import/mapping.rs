@@ -9,17 +9,17 @@ use crate::event::{EventDraft, EventId};
 
 /// What the user said about the mapping; `None` leaves it to a guess, an empty text maps nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) entity: Option<String>,
-    pub(super) event_type: Option<String>,
-    pub(super) timestamp: Option<String>,
-    pub(super) event_id: Option<String>,
-    pub(super) actor: Option<String>,
+pub(crate) struct Wanted {
+    pub(crate) entity: Option<String>,
+    pub(crate) event_type: Option<String>,
+    pub(crate) timestamp: Option<String>,
+    pub(crate) event_id: Option<String>,
+    pub(crate) actor: Option<String>,
 }
 
 /// The event of a row, and what the row did not say about it.
 #[derive(Debug)]
-pub(super) struct Mapped {
+pub(crate) struct Mapped {
     pub(super) event: EventDraft,
     pub(super) has_timestamp: bool,
     pub(super) has_event_id: bool,
@@ -28,7 +28,7 @@ pub(super) struct Mapped {
 
 /// Which part of a row becomes which part of an event, fixed for a whole file.
 #[derive(Clone, Debug)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     entity: Pick,
     event_type: Pick,
     timestamp: Option<Pick>,
@@ -57,7 +57,7 @@ const EVENT_ID_GUESSES: &[&str] = &["event_id"];
 const ACTOR_GUESSES: &[&str] = &["actor"];
 
 /// The fields of an export, in its order.
-pub(in crate::cli) const EXPORT_FIELDS: [&str; 9] = [
+pub(crate) const EXPORT_FIELDS: [&str; 9] = [
     "position",
     "version",
     "timestamp",
