@@ -11,11 +11,12 @@ use super::budget::{TOKENS_DEFAULT, TOKENS_MAX};
 use super::cursor::Cursor;
 use super::damage::Damaged;
 use super::record::called;
+use super::refusal::{at_home, explained, unknown_tool};
 use super::{Answer, Object, TOOLS, Tool};
-use crate::engine::{Caller, Engine, MAIN, Query, QueryId, exactly};
+use crate::engine::{Caller, Engine, MAIN, Query, QueryId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp, nearest, quote};
-use crate::store::{ForkId, Snapshot};
+use crate::event::{Position, Timestamp, quote};
+use crate::store::Snapshot;
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
 const SHAPES: [&str; 25] = [
@@ -45,11 +46,6 @@ const SHAPES: [&str; 25] = [
     "plot",
     "format",
 ];
-
-/// Arguments that name a branch.
-pub(super) const BRANCH_NAMES: [&str; 3] = ["branch", "from_branch", "fork_id"];
-/// The most forks that an error lists beside `main`.
-const BRANCHES_MAX: usize = 5;
 
 /// One call of a tool, its arguments decoded, refined and complete.
 pub(crate) struct Call<'a> {
@@ -93,13 +89,13 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
     let mut call = match Call::prepare(engine, tool, given, caller) {
         Ok(call) => call,
         Err(error) => {
-            let error = naming(among_branches(at_home(error, engine), engine, given), given);
+            let error = explained(at_home(error, engine), engine, given);
             return error_answer(&error, &warnings, tokens_asked(given));
         }
     };
     let reply = (tool.run)(&mut call);
     let given = call.arguments.object();
-    let reply = reply.map_err(|error| naming(among_branches(error, engine, given), given));
+    let reply = reply.map_err(|error| explained(error, engine, given));
     warnings.append(&mut call.warnings);
     match reply {
         Err(error) => error_answer(&damaged.explain(error), &warnings, call.tokens_max),
@@ -112,78 +108,11 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
     }
 }
 
-/// The error with the argument at fault, where whoever found it knew the value but not where that came from.
-fn naming(error: Error, given: &Object) -> Error {
-    if error.details().get("argument").is_some() {
-        return error;
-    }
-    let suspects: &[&str] = match error.code() {
-        code if code.starts_with("fork_") || code == "unknown_branch" => &BRANCH_NAMES,
-        code if code.starts_with("sql_") => &["sql", "from_sql"],
-        "unknown_tag" => &["untag", "branch", "from_branch"],
-        "unknown_entity" => &["entity_id"],
-        "unknown_subject" => &["subject"],
-        _ => &[],
-    };
-    let Some(name) = suspects.iter().find(|name| given.contains_key(**name)) else { return error };
-    error.with("argument", *name)
-}
-
 /// The size of an answer to arguments that may have mistakes: what is asked for, where that can be told.
 fn tokens_asked(given: &Object) -> usize {
     let asked = given.get("max_tokens").and_then(|asked| decode(Kind::Budget, asked, "max_tokens").ok());
     let asked = asked.and_then(|asked| asked.as_u64()).and_then(|asked| usize::try_from(asked).ok());
     asked.map_or(TOKENS_DEFAULT, |asked| asked.min(TOKENS_MAX))
-}
-
-/// The error, its example speaking of this store's own types and entities.
-fn at_home(error: Error, engine: &Engine) -> Error {
-    let Some(mut example) = error.details().get("example").cloned() else { return error };
-    let snapshot = engine.store().snapshot();
-    let Some(arguments) = example.get_mut("arguments").and_then(Value::as_object_mut) else { return error };
-    let Ok(stats) = snapshot.stats() else { return error };
-    if let (Some(given), Some(commonest)) = (arguments.get_mut("event_type"), stats.event_types.first()) {
-        *given = exactly(commonest.event_type.as_str()).into();
-        // What the example says of payloads and of times holds elsewhere.
-        arguments.shift_remove("where");
-        arguments.shift_remove("since");
-    }
-    if let (Some(given), Ok(Some(last))) = (arguments.get_mut("entity_id"), snapshot.event(snapshot.head())) {
-        *given = last.entity_id.as_str().into();
-    }
-    if let (Some(given), Ok(live)) = (arguments.get_mut("fork_id"), engine.live_forks())
-        && let Some(first) = live.first()
-    {
-        *given = first.as_str().into();
-    }
-    error.with("example", example)
-}
-
-/// The error of a branch that is not there, with some that are: those most like what was asked for first.
-pub(super) fn among_branches(error: Error, engine: &Engine, given: &Object) -> Error {
-    let Some(asked) = BRANCH_NAMES.iter().find_map(|name| given.get(*name)?.as_str()) else { return error };
-    if error.code() != "unknown_branch" {
-        return error;
-    }
-    let Ok(live) = engine.live_forks() else { return error };
-    let names = || [MAIN].into_iter().chain(live.iter().map(ForkId::as_str));
-    let near = nearest(asked, names(), BRANCHES_MAX);
-    let mut branches = vec![MAIN];
-    for name in near.iter().copied().chain(names()) {
-        if branches.len() <= BRANCHES_MAX && !branches.contains(&name) {
-            branches.push(name);
-        }
-    }
-    let error = if near.is_empty() { error } else { error.with("nearest", near) };
-    error.with("branches", branches)
-}
-
-fn unknown_tool(name: &str) -> Error {
-    let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
-    let near = nearest(name, names.iter().copied(), 1);
-    let remedy = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    let message = format!("call {}: there is no such tool{remedy}", quote(name));
-    Error::new(ErrorKind::NotFound, "unknown_tool", message).with("tools", names)
 }
 
 impl<'a> Call<'a> {

@@ -30,6 +30,7 @@ mod query_events;
 mod quick_stats;
 mod reading;
 mod record;
+mod refusal;
 mod run_sql;
 mod sample_events;
 mod schemas;

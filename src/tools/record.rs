@@ -6,7 +6,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::budget::tokens;
-use super::call::BRANCH_NAMES;
+use super::refusal::BRANCH_NAMES;
 use super::{Answer, Object, Tool};
 use crate::engine::Called;
 

@@ -45,7 +45,7 @@ pub(super) use index::told_of;
 use serde_json::Value;
 
 use super::Object;
-use super::call::among_branches;
+use super::refusal::among_branches;
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
