@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::Limits;
+use crate::clock::Clock;
+use crate::event::Timestamp;
 
 /// Whether somebody still waits for the answer of a call; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,42 @@ impl Cancel {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The clock of one call. Once nobody waits for the call, or its time is up, each look at it finds an hour gone, so that whatever
+/// looks at the clock to know when to stop stops.
+pub(crate) struct CallClock {
+    clock: Arc<dyn Clock>,
+    cancel: Cancel,
+    until: Option<Duration>,
+    looks: AtomicU32,
+}
+
+impl CallClock {
+    /// The clock of a call of `caller` that begins now.
+    pub(crate) fn new(clock: &Arc<dyn Clock>, caller: &Caller) -> Self {
+        let until = caller.limits.call_ms.map(|ms| clock.elapsed().saturating_add(Duration::from_millis(ms)));
+        Self { clock: Arc::clone(clock), cancel: caller.cancel.clone(), until, looks: AtomicU32::new(0) }
+    }
+
+    /// Whether the call is to end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || self.until.is_some_and(|until| self.clock.elapsed() >= until)
+    }
+}
+
+impl Clock for CallClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        if self.is_over() {
+            let looks = self.looks.fetch_add(1, Ordering::Relaxed);
+            return self.clock.elapsed() + Duration::from_hours(1) * looks.saturating_add(1);
+        }
+        self.clock.elapsed()
     }
 }
 
@@ -61,5 +100,33 @@ impl Caller {
     /// Whether its calls are recorded: who may change nothing leaves no trace either.
     pub(crate) fn is_recorded(&self) -> bool {
         self.audited && self.writes > Writes::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn time_is_up_once_nobody_waits_or_the_limit_has_passed() {
+        let manual = Arc::new(ManualClock::at(Timestamp::from_micros(0)));
+        let clock: Arc<dyn Clock> = manual.clone();
+        let mut caller = Caller::default();
+        let of_call = CallClock::new(&clock, &caller);
+        let started = of_call.elapsed();
+        assert!(!of_call.is_over() && of_call.elapsed() == started);
+        caller.cancel.cancel();
+        assert!(of_call.is_over());
+        // Also for what begins only now.
+        let begun = of_call.elapsed();
+        assert!(begun >= started + Duration::from_hours(1));
+        assert!(of_call.elapsed() >= begun + Duration::from_hours(1));
+
+        caller = Caller { limits: Limits { call_ms: Some(50), ..Limits::default() }, ..Caller::default() };
+        let of_call = CallClock::new(&clock, &caller);
+        assert!(!of_call.is_over());
+        manual.advance(Duration::from_millis(50));
+        assert!(of_call.is_over());
     }
 }

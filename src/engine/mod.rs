@@ -43,6 +43,7 @@ pub use limits::Limits;
 pub use options::EngineOptions;
 
 pub(crate) use audit::{AUDIT, Called};
+pub(crate) use caller::CallClock;
 pub(crate) use change::{Change, diff};
 pub(crate) use fold::{Folded, Origin};
 pub(crate) use forking::{EntityDiff, FieldMoved, ForkDiff, Numbers};
@@ -73,6 +74,8 @@ pub struct Engine {
     audit: Option<Arc<Audit>>,
     /// The branch is `audit`.
     is_audit: bool,
+    /// The call that it serves, if it serves one.
+    call: Option<Arc<CallClock>>,
 }
 
 impl Engine {
@@ -88,6 +91,7 @@ impl Engine {
             schemas: Arc::default(),
             audit: None,
             is_audit: false,
+            call: None,
         }
     }
 
@@ -136,6 +140,18 @@ impl Engine {
     pub fn keeping_queries(mut self, dir: &Path, disk: Arc<dyn Disk>) -> Self {
         self.queries = Arc::new(Queries::in_dir(dir, disk));
         self
+    }
+
+    /// The same store, for one call of `caller`: its clock ends what nobody waits for.
+    pub(crate) fn on_behalf_of(&self, caller: &Caller) -> Self {
+        let call = Arc::new(CallClock::new(&self.clock, caller));
+        let clock: Arc<dyn Clock> = call.clone();
+        Self { clock, call: Some(call), ..self.clone() }
+    }
+
+    /// Whether the call that this serves is to end: nobody waits for it, or its time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.is_over())
     }
 
     /// The same store, seen from a branch: `main`, the id of a fork, or `audit`, from which no other is seen.

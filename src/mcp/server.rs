@@ -21,12 +21,21 @@ use super::image::picture;
 use super::surface::Surface;
 use super::{completions, confirm, prompts, resources};
 use crate::door::Host;
-use crate::engine::{Caller, Writes};
+use crate::engine::{Caller, Cancel, Writes};
 use crate::event::{nearest, quote};
 use crate::tools::{self, Answer, Object};
 
 /// How much of a client's name and version is kept: 64 characters. It is stamped on every event it stores.
 const CLIENT_CHARS_MAX: usize = 64;
+
+/// Ends a call that nobody waits for, also when its request is given up as a whole.
+struct Ending(Cancel);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
 
 /// The handler of all requests of one client.
 pub(crate) struct Server {
@@ -61,7 +70,16 @@ impl Server {
         question: impl FnOnce(&Host, &Caller) -> T + Send + 'static,
     ) -> Result<T, ErrorData> {
         let (host, caller) = (Arc::clone(&self.host), self.caller(context));
-        tokio::task::spawn_blocking(move || question(&host, &caller)).await.map_err(|error| {
+        let ending = Ending(caller.cancel.clone());
+        let mut running = tokio::task::spawn_blocking(move || question(&host, &caller));
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = context.ct.cancelled() => {
+                ending.0.cancel();
+                running.await
+            }
+        };
+        ended.map_err(|error| {
             tracing::error!(%error, "a call ended without an answer");
             ErrorData::internal_error(
                 "the call ended without an answer: a defect in allsource, please report it",

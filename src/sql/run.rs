@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
@@ -19,6 +19,8 @@ use crate::event::Timestamp;
 
 /// How many rows beyond those that are kept are counted: 100,000.
 const COUNTED_ROWS_MAX: usize = 100_000;
+/// How often it is asked whether anybody still waits: every 20 ms.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The most characters of a plan that is shown.
 const PLAN_CHARS_MAX: usize = 6_000;
 
@@ -106,11 +108,17 @@ pub(crate) fn run(
         // Who asked may have gone.
         let _ = done.send(outcome);
     });
-    match outcome.recv_timeout(limits.time_max) {
+    let (received, left) = wait(&outcome, limits.time_max, engine);
+    match received {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Disconnected) => {
             let message = "run the statement: it met a defect of the SQL engine; write it in another way";
             Err(Error::new(ErrorKind::Invalid, "sql_failed", message))
+        }
+        Err(RecvTimeoutError::Timeout) if !left.is_zero() => {
+            task.abort();
+            let message = "run the statement: nobody waits for it any more, or the time of one call is up (--max-call-ms)";
+            Err(Error::new(ErrorKind::Exhausted, "cancelled", message))
         }
         Err(RecvTimeoutError::Timeout) => {
             task.abort();
@@ -119,6 +127,23 @@ pub(crate) fn run(
                 limits.time_max.as_secs()
             );
             Err(Error::new(ErrorKind::Exhausted, "sql_timeout", message))
+        }
+    }
+}
+
+/// What a statement came to, once it ends, its time is up or nobody waits for it; and how much of its time was left.
+fn wait(
+    outcome: &Receiver<Result<Outcome>>,
+    time_max: Duration,
+    engine: &Engine,
+) -> (std::result::Result<Result<Outcome>, RecvTimeoutError>, Duration) {
+    let mut left = time_max;
+    loop {
+        let slice = left.min(LOOK_EVERY);
+        left = left.saturating_sub(slice);
+        match outcome.recv_timeout(slice) {
+            Err(RecvTimeoutError::Timeout) if !left.is_zero() && !engine.is_over() => {}
+            received => return (received, left),
         }
     }
 }

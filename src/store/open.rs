@@ -115,6 +115,11 @@ impl Store {
         self.branch.snapshot()
     }
 
+    /// Waits until events beyond `after` are durable, or `timeout` has passed; whether there are any.
+    pub(crate) fn wait_beyond(&self, after: Position, timeout: Duration) -> bool {
+        self.branch.wait_durable(after, timeout) > after
+    }
+
     /// Follows the durable events after position `after`.
     #[must_use]
     pub fn feed(&self, after: Position) -> Feed {

@@ -77,7 +77,7 @@ pub(super) fn call(engine: &Engine, name: &str, given: &Object, caller: &Caller)
         return error_answer(&unknown_tool(name), &[], TOKENS_DEFAULT);
     };
     let started = engine.clock().elapsed();
-    let answer = run(engine, tool, given, caller);
+    let answer = run(&engine.on_behalf_of(caller), tool, given, caller);
     engine.record(caller, || called(tool, given, &answer, engine.clock().elapsed().saturating_sub(started)));
     answer
 }
@@ -260,7 +260,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `Conflict` (`cursor_expired`) when positions were lost since that page was read.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
-        let snapshot = self.engine.store().snapshot();
+        let snapshot = self.engine.store().snapshot().timed_by(self.engine.clock());
         let snapshot = self.branch_point.map_or(snapshot.clone(), |point| snapshot.up_to(point));
         match &self.cursor {
             None => Ok(snapshot),

@@ -37,6 +37,7 @@ mod schemas;
 mod searching;
 mod semantic_search_events;
 mod table;
+mod waiting;
 mod workflows;
 
 use serde::{Deserialize, Serialize};

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::answer::{Matched, Paging, Reply};
+use super::answer::{Matched, Paging, Reply, Step};
 use super::argument::{
     Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION, UPCAST,
 };
 use super::call::Call;
+use super::waiting::{self, WAIT_MS_MAX};
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("fields", Kind::Texts, "Paths to show: version, payload.a.b"),
     Argument::optional("text_offset", POSITION, "With fields: show texts from this character"),
     Argument::optional("explain", Kind::Flag, "Say how it was found"),
+    Argument::optional("wait_ms", Kind::Integer { min: 0, max: WAIT_MS_MAX }, "If none yet, wait for one"),
     UPCAST,
 ];
 
@@ -53,12 +55,17 @@ pub(super) const TOOL: Tool = Tool {
 };
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
+    waiting::check(call)?;
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let style = call.row_style(&view)?;
-    let stretch = stretch(call)?;
+    let mut stretch = stretch(call, view.snapshot.head())?;
     let started = call.engine.clock().elapsed();
-    let mut found =
-        if call.arguments.has("event_ids") { by_ids(call, &view, &stretch)? } else { view.find(&stretch)? };
+    let (view, mut found) = if call.arguments.has("event_ids") {
+        let found = by_ids(call, &view, &stretch)?;
+        (view, found)
+    } else {
+        waiting::find(call, view, &mut stretch)?
+    };
     if call.arguments.flag("upcast") {
         // Behind the conditions: they speak of payloads as they were stored.
         let upcaster = call.engine.upcaster(&view.snapshot)?;
@@ -102,18 +109,32 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             call.warn_of_unknown_paths(&mut reply, &view, &found.events, named)?;
         }
         None if found.timed_out => reply.next_cursor = paging.after(0, 0),
+        None if call.arguments.has("wait_ms") => {
+            reply.next_steps.push(go_on_waiting(call, view.snapshot.head()));
+        }
         None if call.cursor.is_none() => call.explain_nothing(&mut reply, &view)?,
         None => {}
     }
     Ok(reply)
 }
 
-fn stretch(call: &Call<'_>) -> Result<Stretch> {
+/// The call that waits for what comes behind `head`.
+fn go_on_waiting(call: &Call<'_>, head: Position) -> Step {
+    let mut arguments = call.arguments.object().clone();
+    arguments.insert("after_position".to_owned(), head.get().into());
+    Step::new("query_events", Value::Object(arguments), "goes on waiting")
+}
+
+/// Which positions are read; who waits without saying from where waits for what comes behind `head`, oldest first.
+fn stretch(call: &Call<'_>, head: Position) -> Result<Stretch> {
+    let waits = call.arguments.has("wait_ms");
     let order = match call.arguments.text("order") {
         Some("asc") => Order::Ascending,
+        None if waits => Order::Ascending,
         _ => Order::Descending,
     };
-    let mut after = call.arguments.ordinal("after_position").map_or(Position::ZERO, Position::new);
+    let from = if waits { head } else { Position::ZERO };
+    let mut after = call.arguments.ordinal("after_position").map_or(from, Position::new);
     let mut before = call.arguments.ordinal("before_position").map(Position::new);
     if before.is_some_and(|before| before <= after.next()) {
         let message = "read positions: before_position leaves none behind after_position; swap or widen them";
@@ -291,6 +312,38 @@ mod tests {
         shop.refused("query_events", &json!({"cursor": "nonsense"}), "bad_cursor");
         let again = json!({"cursor": cursor, "limit": 5, "order": "desc", "max_tokens": 900});
         assert_eq!(positions(&shop.ask("query_events", &again)).len(), 5);
+    }
+
+    #[test]
+    fn who_waits_gets_what_comes_and_a_call_that_goes_on() {
+        let shop = Shop::with_orders();
+        let none = shop.ask("query_events", &json!({"event_type": "order.paid", "wait_ms": 1}));
+        assert_eq!(none["next_steps"][0]["arguments"]["after_position"], 270, "{none}");
+        check(&shop, &json!({"after_position": 268, "wait_ms": 1}), &[269, 270]);
+        shop.refused("query_events", &json!({"wait_ms": 1, "as_of_position": 7}), "bad_argument");
+        let waiting = json!({"event_type": "order.noted", "wait_ms": 20_000});
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| shop.ask("query_events", &waiting));
+            // Another type does not end the wait.
+            shop.append(vec![EventDraft::new("order-x", "order.paid", "{}").expect("a draft")]);
+            while !waits.is_finished() {
+                shop.append_as("order-x", "{}");
+                std::thread::yield_now();
+            }
+            let answer = waits.join().expect("an answer");
+            assert!(positions(&answer)[0] > 271, "{answer}");
+        });
+    }
+
+    #[test]
+    fn a_call_that_nobody_waits_for_stops_waiting() {
+        let shop = Shop::with_orders();
+        let waiting = json!({"event_type": "no.such", "wait_ms": 25_000});
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| shop.ask("query_events", &waiting));
+            shop.caller.cancel.cancel();
+            waits.join().expect("an answer");
+        });
     }
 
     #[test]

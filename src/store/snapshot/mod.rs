@@ -244,6 +244,12 @@ impl Snapshot {
         self.id_key
     }
 
+    /// The same snapshot, whose reads look at that clock to know when to stop.
+    pub(crate) fn timed_by(mut self, clock: &Arc<dyn Clock>) -> Self {
+        self.clock = Arc::clone(clock);
+        self
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
