@@ -1,6 +1,7 @@
 //! The real program over its real standard streams, as a client sees it: plain lines of JSON, in both eras.
 
 mod audit;
+mod cancelled;
 mod client;
 mod confirmation;
 mod limits;
