@@ -38,6 +38,11 @@ impl Request<'_> {
         }
     }
 
+    /// Whether the call may wait for events that are not there yet.
+    pub(super) fn waits(&self) -> bool {
+        self.arguments.get("wait_ms").is_some_and(|wait| !wait.is_null())
+    }
+
     /// Whether the call would change the store.
     pub(super) fn writes(&self) -> bool {
         match self.kind {

@@ -17,6 +17,7 @@ use super::owner::Owner;
 use super::peer::{Lost, Peer, SILENT, unreachable};
 use super::seat::Seat;
 use super::socket;
+use super::waiting::Waiting;
 use crate::engine::{Caller, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
@@ -37,6 +38,7 @@ pub struct Host {
     state: Mutex<State>,
     /// The role has changed, an attempt to change it has ended, or the host was closed.
     changed: Condvar,
+    waiting: Waiting,
 }
 
 struct State {
@@ -99,7 +101,14 @@ impl Host {
 
     fn new(dir: &Path, options: EngineOptions, door: DoorOptions) -> Self {
         let state = State { role: None, changing: false, attempts: 0, failure: None };
-        Self { dir: dir.to_owned(), options, door, state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            dir: dir.to_owned(),
+            options,
+            door,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            waiting: Waiting::default(),
+        }
     }
 
     /// Calls a tool of [`tools::TOOLS`](crate::tools::TOOLS) in this process or in the owner's.
@@ -169,6 +178,10 @@ impl Host {
 
     /// Sends a call to the owner, whoever that becomes, until it is answered.
     fn forward(&self, request: Request<'_>) -> Outcome {
+        let _waiting = match self.waiting.admit(&request) {
+            Ok(waiting) => waiting,
+            Err(error) => return Outcome::refused(request.kind, error),
+        };
         let keyed = self.keyed(request);
         let request = Request { arguments: keyed.as_ref().unwrap_or(request.arguments), ..request };
         let refused = |error: Error| {
@@ -532,6 +545,37 @@ mod tests {
             }
         });
         check_count(peer, "crowded", 40);
+    }
+
+    #[test]
+    fn calls_that_wait_at_the_owner_leave_room_for_others_and_let_it_go() {
+        let place = Place::new();
+        let (owner, peer) = (place.open(), place.open());
+        acknowledged(&owner, "a", 1);
+        let wait = object(json!({"event_type": "no.such", "wait_ms": 5_000}));
+        let caller = Caller::default();
+        thread::scope(|scope| {
+            // Again where the question below has the last place for a moment.
+            let admitted = || {
+                let answers = std::iter::repeat_with(|| peer.call("query_events", &wait, &caller));
+                answers.into_iter().find(|answer| !answer.is_error)
+            };
+            let waits: Vec<_> = (0..4).map(|_| scope.spawn(admitted)).collect();
+            // Asks until all of them wait.
+            let refused = std::iter::repeat_with(|| {
+                let ask = object(json!({"event_type": "no.such", "wait_ms": 1}));
+                peer.call("query_events", &ask, &caller)
+            })
+            .find(|answer| answer.is_error)
+            .unwrap();
+            check_error(&refused, "too_many_waiting");
+            let stats = peer.call("quick_stats", &Object::new(), &caller);
+            assert!(!stats.is_error, "{:?}", stats.body);
+            owner.close().unwrap();
+            for wait in waits {
+                assert!(wait.join().unwrap().is_some());
+            }
+        });
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod owner;
 mod peer;
 mod seat;
 mod socket;
+mod waiting;
 
 pub use host::Host;
 pub use options::DoorOptions;

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::store::Durability;
 
 /// The most connections of one process, so the most calls that it has running at the owner; more wait here.
-const CONNECTIONS_MAX: usize = 8;
+pub(super) const CONNECTIONS_MAX: usize = 8;
 
 /// The code of the error about an owner that is there and says nothing.
 pub(super) const SILENT: &str = "owner_silent";

@@ -145,6 +145,9 @@ impl Seat {
 
     /// Waits for the running calls, then gives the directory back.
     pub(super) fn leave(&self) -> Result<()> {
+        if let Some(engine) = self.engine.read().as_ref() {
+            engine.end_waits();
+        }
         match self.engine.write().take() {
             Some(engine) => engine.close(),
             None => Ok(()),

@@ -76,6 +76,8 @@ pub struct Engine {
     is_audit: bool,
     /// The call that it serves, if it serves one.
     call: Option<Arc<CallClock>>,
+    /// Whoever holds the store is about to close it.
+    leaving: Cancel,
 }
 
 impl Engine {
@@ -92,6 +94,7 @@ impl Engine {
             audit: None,
             is_audit: false,
             call: None,
+            leaving: Cancel::default(),
         }
     }
 
@@ -152,6 +155,16 @@ impl Engine {
     /// Whether the call that this serves is to end: nobody waits for it, or its time is up.
     pub(crate) fn is_over(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.is_over())
+    }
+
+    /// Ends the calls that wait for events, because the store is about to be closed; others go on to their end.
+    pub(crate) fn end_waits(&self) {
+        self.leaving.cancel();
+    }
+
+    /// Whether a call that waits for events is to wait no longer.
+    pub(crate) fn waits_no_longer(&self) -> bool {
+        self.is_over() || self.leaving.is_cancelled()
     }
 
     /// The same store, seen from a branch: `main`, the id of a fork, or `audit`, from which no other is seen.

@@ -19,7 +19,8 @@ use crate::event::{Position, Timestamp, quote};
 use crate::store::Snapshot;
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
-const SHAPES: [&str; 25] = [
+const SHAPES: [&str; 26] = [
+    "wait_ms",
     "limit",
     "order",
     "fields",

@@ -109,7 +109,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             call.warn_of_unknown_paths(&mut reply, &view, &found.events, named)?;
         }
         None if found.timed_out => reply.next_cursor = paging.after(0, 0),
-        None if call.arguments.has("wait_ms") => {
+        None if call.cursor.is_none() && call.arguments.has("wait_ms") => {
             reply.next_steps.push(go_on_waiting(call, view.snapshot.head()));
         }
         None if call.cursor.is_none() => call.explain_nothing(&mut reply, &view)?,
@@ -133,7 +133,8 @@ fn stretch(call: &Call<'_>, head: Position) -> Result<Stretch> {
         None if waits => Order::Ascending,
         _ => Order::Descending,
     };
-    let from = if waits { head } else { Position::ZERO };
+    // The place of a cursor says where its page begins.
+    let from = if waits && call.cursor.is_none() { head } else { Position::ZERO };
     let mut after = call.arguments.ordinal("after_position").map_or(from, Position::new);
     let mut before = call.arguments.ordinal("before_position").map(Position::new);
     if before.is_some_and(|before| before <= after.next()) {
@@ -320,6 +321,9 @@ mod tests {
         let none = shop.ask("query_events", &json!({"event_type": "order.paid", "wait_ms": 1}));
         assert_eq!(none["next_steps"][0]["arguments"]["after_position"], 270, "{none}");
         check(&shop, &json!({"after_position": 268, "wait_ms": 1}), &[269, 270]);
+        let first = shop.ask("query_events", &json!({"after_position": 260, "wait_ms": 1, "limit": 6}));
+        assert_eq!(positions(&first), [261, 262, 263, 264, 265, 266]);
+        check(&shop, &json!({"cursor": first["next_cursor"]}), &[267, 268, 269, 270]);
         shop.refused("query_events", &json!({"wait_ms": 1, "as_of_position": 7}), "bad_argument");
         let waiting = json!({"event_type": "order.noted", "wait_ms": 20_000});
         std::thread::scope(|scope| {

@@ -14,7 +14,7 @@ const WAITING_MAX: usize = 32;
 /// How often a waiting call looks whether anybody still waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Arguments that hold a view still, so that nothing could ever come.
-const FIXED: [&str; 5] = ["as_of_position", "known_at", "cursor", "event_ids", "before_position"];
+const FIXED: [&str; 5] = ["as_of", "as_of_position", "known_at", "event_ids", "before_position"];
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
@@ -44,8 +44,8 @@ impl Drop for Place {
 /// # Errors
 /// `Invalid` (`bad_argument`).
 pub(super) fn check(call: &Call<'_>) -> Result<()> {
-    let is_fixed = |name: &&str| call.arguments.has(name) || (*name == "cursor" && call.cursor.is_some());
-    let fixed = FIXED.into_iter().find(|name| is_fixed(name)).or(call.branch_point.map(|_| "branch"));
+    let fixed = FIXED.into_iter().find(|name| call.arguments.has(name));
+    let fixed = fixed.or(call.branch_point.map(|_| "branch"));
     let Some(fixed) = fixed.filter(|_| call.arguments.has("wait_ms")) else { return Ok(()) };
     let message = format!(
         "wait for events: {fixed} holds the view still, so that none can come; leave out {fixed} or wait_ms"
@@ -59,7 +59,9 @@ pub(super) fn check(call: &Call<'_>) -> Result<()> {
 /// `Exhausted` (`too_many_waiting`), and those of finding.
 pub(super) fn find(call: &Call<'_>, view: View, stretch: &mut Stretch) -> Result<(View, Found)> {
     let found = view.find(stretch)?;
-    let Some(wait) = call.arguments.ordinal("wait_ms").filter(|_| found.events.is_empty()) else {
+    // What was found once has further pages, which are there already.
+    let waits = found.events.is_empty() && call.cursor.is_none();
+    let Some(wait) = call.arguments.ordinal("wait_ms").filter(|_| waits) else {
         return Ok((view, found));
     };
     let _place = Place::take()?;
@@ -70,7 +72,7 @@ pub(super) fn find(call: &Call<'_>, view: View, stretch: &mut Stretch) -> Result
         && !found.timed_out
         && !left.is_zero()
         && clock.elapsed() < until
-        && !call.engine.is_over()
+        && !call.engine.waits_no_longer()
     {
         let (head, slice) = (view.snapshot.head(), left.min(LOOK_EVERY));
         if !call.engine.store().wait_beyond(head, slice) {
