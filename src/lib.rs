@@ -65,6 +65,12 @@
 //! a time to positions, and from a position to a record in a mapped log file, whose checksum and identity are proved
 //! before it is given out. A page ends at its limit and says what it looked at and where to go on.
 //!
+//! # How a call ends
+//!
+//! Each call has a clock of its own. Once its client has cancelled it, or its time is up, every look at that clock finds an hour
+//! gone, so that whatever stops at a time limit (scans, folds, statements, waits) stops. What the call did becomes an event of the
+//! branch `audit`, a store of its own, written behind the answer.
+//!
 //! # How an event becomes findable
 //!
 //! The [`indexer`] follows the durable head in a thread of low priority and brings each event into two indexes: its words into
