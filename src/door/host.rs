@@ -14,6 +14,7 @@ use super::DoorOptions;
 use super::call::{KEY, Kind, Outcome, Request, Said};
 use super::frame;
 use super::owner::Owner;
+use super::patience::Patience;
 use super::peer::{Lost, Peer, SILENT, unreachable};
 use super::seat::Seat;
 use super::socket;
@@ -22,10 +23,6 @@ use crate::engine::{Caller, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::quote;
 use crate::tools::{Answer, Object};
-
-/// The first and the longest pause between two attempts to take the directory or to reach its owner.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
-const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A directory in use: owned by this process or reached through the owner's socket; it changes over when the owner goes.
 ///
@@ -359,27 +356,6 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// How long a call waits for the next owner, in pauses that grow.
-struct Patience {
-    next: Duration,
-    waited: Duration,
-    max: Duration,
-}
-
-impl Patience {
-    fn new(door: &DoorOptions) -> Self {
-        Self { next: PAUSE_MIN, waited: Duration::ZERO, max: door.takeover_max() }
-    }
-
-    /// The next pause; `None` when the time is up.
-    fn pause(&mut self) -> Option<Duration> {
-        let pause = self.next;
-        self.next = (pause * 2).min(PAUSE_MAX);
-        self.waited += pause;
-        (self.waited <= self.max).then_some(pause)
-    }
-}
-
 /// To its caller an append that this process had to send twice is the first, and no duplicate.
 fn as_first(outcome: Outcome) -> Outcome {
     match outcome {
@@ -709,14 +685,5 @@ mod tests {
     fn walk(dir: &Path) -> Vec<PathBuf> {
         let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
         paths.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
-    }
-
-    #[test]
-    fn patience_grows_its_pauses_and_ends() {
-        let mut patience = Patience::new(&DoorOptions { takeover_ms_max: 1_000, ..DoorOptions::default() });
-        let pauses: Vec<_> = std::iter::from_fn(|| patience.pause()).collect();
-        assert_eq!(pauses.first(), Some(&PAUSE_MIN));
-        assert_eq!(pauses.last(), Some(&PAUSE_MAX));
-        assert!(pauses.iter().sum::<Duration>() <= Duration::from_secs(1));
     }
 }

@@ -14,6 +14,7 @@ mod frame;
 mod host;
 mod options;
 mod owner;
+mod patience;
 mod peer;
 mod seat;
 mod socket;
