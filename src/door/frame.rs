@@ -32,7 +32,7 @@ use crate::tools::{Answer, Image, Object};
 /// The largest frame: 128 MiB, room for an append of 64 MiB with its names and JSON around it.
 pub(super) const FRAME_BYTES_MAX: usize = 128 << 20;
 /// What both sides must speak; raised when a request or an answer changes its shape.
-pub(super) const PROTOCOL: u32 = 3;
+pub(super) const PROTOCOL: u32 = 4;
 
 const HEAD_BYTES: usize = 5;
 

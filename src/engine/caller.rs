@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Limits;
 use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Timestamp;
 
 /// Whether somebody still waits for the answer of a call; clones share it.
@@ -40,6 +41,11 @@ impl CallClock {
     pub(crate) fn new(clock: &Arc<dyn Clock>, caller: &Caller) -> Self {
         let until = caller.limits.call_ms.map(|ms| clock.elapsed().saturating_add(Duration::from_millis(ms)));
         Self { clock: Arc::clone(clock), cancel: caller.cancel.clone(), until, looks: AtomicU32::new(0) }
+    }
+
+    /// Whether its client has cancelled the call.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     /// Whether the call is to end.
@@ -97,6 +103,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Refuses to begin what nobody waits for any more.
+    ///
+    /// # Errors
+    /// `Unavailable` (`cancelled`).
+    pub(crate) fn check_waits(&self) -> Result<()> {
+        if !self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let message = "go on with the call: its client cancelled it; nothing was changed";
+        Err(Error::new(ErrorKind::Unavailable, "cancelled", message))
+    }
+
     /// Whether its calls are recorded: who may change nothing leaves no trace either.
     pub(crate) fn is_recorded(&self) -> bool {
         self.audited && self.writes > Writes::None

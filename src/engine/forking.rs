@@ -162,6 +162,7 @@ impl Engine {
         promotion: &Promotion,
         caller: &Caller,
     ) -> Result<Promoted> {
+        caller.check_waits()?;
         check_fork_writes(caller)?;
         if !promotion.dry_run && self.store().fork_info(id)?.parent == MAIN {
             check_promotion_to_main(id, promotion, caller)?;

@@ -45,6 +45,7 @@ impl Engine {
         Self::check_names(&append.events)?;
         let append = stamped_all(append, caller)?;
         let warnings = self.check_payloads(&append)?;
+        caller.check_waits()?;
         Ok((self.store().append(append)?, warnings))
     }
 

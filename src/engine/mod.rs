@@ -157,6 +157,11 @@ impl Engine {
         self.call.as_ref().is_some_and(|call| call.is_over())
     }
 
+    /// Whether the client of the call that this serves has cancelled it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.is_cancelled())
+    }
+
     /// Ends the calls that wait for events, because the store is about to be closed; others go on to their end.
     pub(crate) fn end_waits(&self) {
         self.leaving.cancel();

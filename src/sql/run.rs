@@ -117,8 +117,12 @@ pub(crate) fn run(
         }
         Err(RecvTimeoutError::Timeout) if !left.is_zero() => {
             task.abort();
-            let message = "run the statement: nobody waits for it any more, or the time of one call is up (--max-call-ms)";
-            Err(Error::new(ErrorKind::Exhausted, "cancelled", message))
+            let (code, why) = if engine.is_cancelled() {
+                ("cancelled", "its client cancelled it")
+            } else {
+                ("call_time", "the time of one call is up (--max-call-ms); ask for less at a time")
+            };
+            Err(Error::new(ErrorKind::Exhausted, code, format!("run the statement: {why}")))
         }
         Err(RecvTimeoutError::Timeout) => {
             task.abort();

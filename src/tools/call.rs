@@ -94,7 +94,11 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
             return error_answer(&error, &warnings, tokens_asked(given));
         }
     };
-    let reply = (tool.run)(&mut call);
+    let mut reply = (tool.run)(&mut call);
+    if tool.hints.read_only {
+        // What it found until then is whole to nobody. A write tells what it did.
+        reply = caller.check_waits().and(reply);
+    }
     let given = call.arguments.object();
     let reply = reply.map_err(|error| explained(error, engine, given));
     warnings.append(&mut call.warnings);

@@ -340,11 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_nobody_waits_for_is_not_begun() {
+        let shop = Shop::with_orders();
+        let append =
+            json!({"branch": "main", "events": [{"entity_id": "a", "event_type": "b", "payload": {}}]});
+        shop.caller.cancel.cancel();
+        shop.refused("append_events", &append, "cancelled");
+        assert_eq!(shop.engine.store().snapshot().head().get(), 270);
+    }
+
+    #[test]
     fn a_call_that_nobody_waits_for_stops_waiting() {
         let shop = Shop::with_orders();
         let waiting = json!({"event_type": "no.such", "wait_ms": 25_000});
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| shop.ask("query_events", &waiting));
+            let waits = scope.spawn(|| shop.refused("query_events", &waiting, "cancelled"));
             shop.caller.cancel.cancel();
             waits.join().expect("an answer");
         });
