@@ -43,6 +43,11 @@ impl CallClock {
         Self { clock: Arc::clone(clock), cancel: caller.cancel.clone(), until, looks: AtomicU32::new(0) }
     }
 
+    /// The time as it is, to say how long something took.
+    pub(crate) fn measured(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
     /// Whether its client has cancelled the call.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()

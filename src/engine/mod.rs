@@ -26,6 +26,7 @@ mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -155,6 +156,11 @@ impl Engine {
     /// Whether the call that this serves is to end: nobody waits for it, or its time is up.
     pub(crate) fn is_over(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.is_over())
+    }
+
+    /// The time since the clock was made, to say how long something took; never to know when to stop.
+    pub(crate) fn measured(&self) -> Duration {
+        self.call.as_ref().map_or_else(|| self.clock.elapsed(), |call| call.measured())
     }
 
     /// Whether the client of the call that this serves has cancelled it.

@@ -59,7 +59,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let style = call.row_style(&view)?;
     let mut stretch = stretch(call, view.snapshot.head())?;
-    let started = call.engine.clock().elapsed();
+    let started = call.engine.measured();
     let (view, mut found) = if call.arguments.has("event_ids") {
         let found = by_ids(call, &view, &stretch)?;
         (view, found)
@@ -84,7 +84,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             .push(format!("{} damaged events were passed over; run allsource verify", found.damaged));
     }
     if call.arguments.flag("explain") {
-        let us = call.engine.clock().elapsed().saturating_sub(started).as_micros();
+        let us = call.engine.measured().saturating_sub(started).as_micros();
         let plan = if call.arguments.has("event_ids") { "index of event ids" } else { plan_name(found.plan) };
         let us = u64::try_from(us).unwrap_or(u64::MAX);
         reply.field("explain", Value::Object(explained(plan, &found, us)));

@@ -85,7 +85,7 @@ impl Call<'_> {
         words: Option<&KeywordQuery>,
     ) -> Result<Reply> {
         let Ground { published, view, stale } = ground;
-        let started = self.engine.clock().elapsed();
+        let started = self.engine.measured();
         let found = match &self.cursor {
             None => self.engine.search(sought, view, published)?,
             Some(cursor) => self.engine.search_again(&cursor.ranked, sought, view, published)?,
@@ -104,7 +104,7 @@ impl Call<'_> {
             }
         }
         if self.arguments.flag("explain") {
-            let us = self.engine.clock().elapsed().saturating_sub(started).as_micros();
+            let us = self.engine.measured().saturating_sub(started).as_micros();
             reply.field("explain", explained(&found, u64::try_from(us).unwrap_or(u64::MAX)));
         }
         self.show_hits(&mut reply, &found, view, words)?;
