@@ -4,11 +4,12 @@
 //! version writes: the log and the indexes byte for byte, the segments as far as no library compresses them. Whoever changes the format adds a folder, and never touches an old one:
 //! `UPDATE_FORMATS=1 cargo test formats` writes the newest.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use allsource::event::{Event, Filter, Json};
+use allsource::event::{Event, Filter, Json, NamePattern};
 use allsource::store::disk::RealDisk;
 use allsource::store::{Durability, Mode, Options, Store};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::machines::ledger::read_all;
 use crate::machines::scratch;
 use crate::machines::workload::{Shape, Upkeep, Workload, small_options};
 
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 fn folder(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/formats/v{version}"))
@@ -61,6 +62,19 @@ fn lines(store: &Store) -> String {
     read_all(&store.snapshot(), &Filter::default()).expect("readable").iter().map(line).collect()
 }
 
+/// Demands that each entity is found by its name with all of its events, and a stranger with none.
+fn check_entities(store: &Store) {
+    let snapshot = store.snapshot();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::from([("a stranger".to_owned(), 0)]);
+    for event in read_all(&snapshot, &Filter::default()).expect("readable") {
+        *counts.entry(event.entity_id.to_string()).or_default() += 1;
+    }
+    for (name, count) in counts {
+        let filter = Filter { entity_id: Some(NamePattern::Exact(name.clone())), ..Filter::default() };
+        assert_eq!(read_all(&snapshot, &filter).expect("readable").len(), count, "{name}");
+    }
+}
+
 /// The store that stands for the present format: every kind of append, cold segments, a full log file beside its
 /// segment, a log file that is not full, indexes.
 fn write(dir: &Path) {
@@ -100,6 +114,7 @@ fn every_released_format_opens_with_what_was_put_in() {
             let options = Options { mode, ..small_options(Arc::new(RealDisk), 1) };
             let store = Store::open(&dir, options).expect("an old store opens");
             assert_eq!(lines(&store), expected, "v{version}");
+            check_entities(&store);
             assert!(store.verify().damage.is_empty(), "v{version}");
         }
         let options = Options { hot_window_bytes: 0, ..small_options(Arc::new(RealDisk), 1) };

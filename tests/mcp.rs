@@ -5,6 +5,7 @@ mod cancelled;
 mod client;
 mod confirmation;
 mod limits;
+mod progress;
 
 use std::path::Path;
 

@@ -23,7 +23,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::call::{Kind, Outcome, Request, Said};
-use crate::engine::{Caller, Cancel, Limits, Writes};
+use crate::engine::{Caller, Limits, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_deeper_than;
 use crate::event::limits::MESSAGE_DEPTH_MAX;
@@ -230,8 +230,9 @@ pub(super) fn parse_request(body: &[u8]) -> Result<Received, serde_json::Error> 
         _ => Writes::None,
     };
     let RequestBody { client, client_version, confirmed, audited, limits, import_root, .. } = body;
-    let cancel = Cancel::default();
-    let caller = Caller { writes, client, client_version, confirmed, import_root, limits, audited, cancel };
+    let (cancel, progress) = Default::default();
+    let caller =
+        Caller { writes, client, client_version, confirmed, import_root, limits, audited, cancel, progress };
     Ok(Received { kind, name: body.name, arguments: deep_object(body.arguments.get()), caller })
 }
 

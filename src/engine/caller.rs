@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Limits;
+use super::{Limits, Progress};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Timestamp;
@@ -32,6 +32,7 @@ impl Cancel {
 pub(crate) struct CallClock {
     clock: Arc<dyn Clock>,
     cancel: Cancel,
+    progress: Progress,
     until: Option<Duration>,
     looks: AtomicU32,
 }
@@ -40,12 +41,23 @@ impl CallClock {
     /// The clock of a call of `caller` that begins now.
     pub(crate) fn new(clock: &Arc<dyn Clock>, caller: &Caller) -> Self {
         let until = caller.limits.call_ms.map(|ms| clock.elapsed().saturating_add(Duration::from_millis(ms)));
-        Self { clock: Arc::clone(clock), cancel: caller.cancel.clone(), until, looks: AtomicU32::new(0) }
+        Self {
+            clock: Arc::clone(clock),
+            cancel: caller.cancel.clone(),
+            progress: caller.progress.clone(),
+            until,
+            looks: AtomicU32::new(0),
+        }
     }
 
     /// The time as it is, to say how long something took.
     pub(crate) fn measured(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// Who is told how far the call has got.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Whether its client has cancelled the call.
@@ -105,6 +117,8 @@ pub struct Caller {
     pub audited: bool,
     /// Set when nobody waits for the answer any more.
     pub cancel: Cancel,
+    /// Who is told how far a call has got. A call that goes on in another process tells nobody.
+    pub progress: Progress,
 }
 
 impl Caller {

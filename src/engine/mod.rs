@@ -15,6 +15,7 @@ mod limits;
 mod observe;
 mod options;
 mod profile;
+mod progress;
 mod queries;
 mod query;
 mod sample;
@@ -42,6 +43,7 @@ use schemas::Schemas;
 pub use caller::{Caller, Cancel, Writes};
 pub use limits::Limits;
 pub use options::EngineOptions;
+pub use progress::{Progress, Reached};
 
 pub(crate) use audit::{AUDIT, Called};
 pub(crate) use caller::CallClock;
@@ -166,6 +168,14 @@ impl Engine {
     /// Whether the client of the call that this serves has cancelled it.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.is_cancelled())
+    }
+
+    /// Says how long the call that this serves has waited, out of the longest that it will.
+    pub(crate) fn tell_waited(&self, waited: Duration, longest: Duration, what: &str) {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        if let Some(call) = &self.call {
+            call.progress().tell(ms(waited), Some(ms(longest)), what);
+        }
     }
 
     /// Ends the calls that wait for events, because the store is about to be closed; others go on to their end.

@@ -13,6 +13,7 @@ mod envelope;
 mod image;
 mod lines;
 mod open_requests;
+mod progress;
 mod prompts;
 mod resources;
 mod server;

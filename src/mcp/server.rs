@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::confirm::{Question, Questions};
 use super::image::picture;
 use super::surface::Surface;
-use super::{completions, confirm, prompts, resources};
+use super::{completions, confirm, progress, prompts, resources};
 use crate::door::Host;
 use crate::engine::{Caller, Cancel, Writes};
 use crate::event::{nearest, quote};
@@ -69,7 +69,8 @@ impl Server {
         context: &RequestContext<RoleServer>,
         question: impl FnOnce(&Host, &Caller) -> T + Send + 'static,
     ) -> Result<T, ErrorData> {
-        let (host, caller) = (Arc::clone(&self.host), self.caller(context));
+        let (progress, telling) = progress::listen(context);
+        let (host, caller) = (Arc::clone(&self.host), Caller { progress, ..self.caller(context) });
         let ending = Ending(caller.cancel.clone());
         let mut running = tokio::task::spawn_blocking(move || question(&host, &caller));
         let ended = tokio::select! {
@@ -79,6 +80,9 @@ impl Server {
                 running.await
             }
         };
+        if let Some(telling) = telling {
+            let _ = telling.await;
+        }
         ended.map_err(|error| {
             tracing::error!(%error, "a call ended without an answer");
             ErrorData::internal_error(

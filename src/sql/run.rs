@@ -21,6 +21,8 @@ use crate::event::Timestamp;
 const COUNTED_ROWS_MAX: usize = 100_000;
 /// How often it is asked whether anybody still waits: every 20 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often whoever asked is told that it still runs: every 500 ms.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 /// The most characters of a plan that is shown.
 const PLAN_CHARS_MAX: usize = 6_000;
 
@@ -141,10 +143,15 @@ fn wait(
     time_max: Duration,
     engine: &Engine,
 ) -> (std::result::Result<Result<Outcome>, RecvTimeoutError>, Duration) {
-    let mut left = time_max;
+    let (mut left, mut told) = (time_max, Duration::ZERO);
     loop {
         let slice = left.min(LOOK_EVERY);
         left = left.saturating_sub(slice);
+        let waited = time_max.saturating_sub(left);
+        if waited.saturating_sub(told) >= TELL_EVERY {
+            told = waited;
+            engine.tell_waited(waited, time_max, "ms the statement has run, of those it may");
+        }
         match outcome.recv_timeout(slice) {
             Err(RecvTimeoutError::Timeout) if !left.is_zero() && !engine.is_over() => {}
             received => return (received, left),

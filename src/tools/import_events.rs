@@ -92,6 +92,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         let from = from;
         for message in from {
             import.take(message)?;
+            call.caller.progress.tell(import.found.rows(), None, "rows looked at");
             if clock.elapsed() > until {
                 return Ok(false);
             }
@@ -266,6 +267,11 @@ impl Import<'_> {
 }
 
 impl Found {
+    /// How many rows were looked at.
+    fn rows(&self) -> u64 {
+        self.added + self.there_before + self.bad_count
+    }
+
     fn show(&mut self, chunk: &Chunk) {
         let room = EXAMPLES_MAX.saturating_sub(self.examples.len());
         self.examples.extend(chunk.items.iter().take(room).map(|item| item.event.clone()));

@@ -13,6 +13,8 @@ pub(super) const WAIT_MS_MAX: i64 = 25_000;
 const WAITING_MAX: usize = 32;
 /// How often a waiting call looks whether anybody still waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often whoever asked is told that it still waits.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Arguments that hold a view still, so that nothing could ever come.
 const FIXED: [&str; 5] = ["as_of", "as_of_position", "known_at", "event_ids", "before_position"];
 
@@ -67,14 +69,20 @@ pub(super) fn find(call: &Call<'_>, view: View, stretch: &mut Stretch) -> Result
     let _place = Place::take()?;
     let clock = call.engine.clock();
     let until = clock.elapsed().saturating_add(Duration::from_millis(wait));
-    let (mut view, mut found, mut left) = (view, found, Duration::from_millis(wait));
+    let longest = Duration::from_millis(wait);
+    let (mut view, mut found, mut left, mut told) = (view, found, longest, Duration::ZERO);
     while found.events.is_empty()
         && !found.timed_out
         && !left.is_zero()
         && clock.elapsed() < until
         && !call.engine.waits_no_longer()
     {
-        let (head, slice) = (view.snapshot.head(), left.min(LOOK_EVERY));
+        let (head, slice, waited) =
+            (view.snapshot.head(), left.min(LOOK_EVERY), longest.saturating_sub(left));
+        if waited.saturating_sub(told) >= TELL_EVERY {
+            told = waited;
+            call.engine.tell_waited(waited, longest, "ms waited for events, of those asked for");
+        }
         if !call.engine.store().wait_beyond(head, slice) {
             left = left.saturating_sub(slice);
             continue;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::bloom;
-use super::format::{Header, SECTIONS, TYPE_BYTES, encode_rows, hash_of};
+use super::format::{Header, Layout, SECTIONS, TYPE_BYTES, encode_rows, hash_of};
 use super::hashes;
 use super::memory::{MemoryIndex, State};
 use super::names::Names;
@@ -32,8 +32,9 @@ impl MemoryIndex {
         path: &Path,
     ) -> Result<()> {
         let first = self.first();
-        let (index, rows) =
-            self.with(|state| encode_state(state, first, through, log_end.unwrap_or_default()))?;
+        let (index, rows) = self.with(|state| {
+            encode_state(state, first, through, log_end.unwrap_or_default(), Layout::default())
+        })?;
         let write = || {
             if log_end.is_some() {
                 replace(disk, &path.with_extension("rows"), &rows)?;
@@ -66,12 +67,13 @@ pub(super) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<
     disk.rename(temporary, path)
 }
 
-/// The bytes of an index file and of its rows file: the same for the same events, however they were come by.
+/// The bytes of an index file of that layout and of its rows file: the same for the same events, however they were come by.
 pub(super) fn encode_state(
     state: &State,
     first: Position,
     last: Position,
     log_end: u64,
+    layout: Layout,
 ) -> Result<(Vec<u8>, Vec<u8>)> {
     let count = (last.get() + 1).saturating_sub(first.get());
     let whole = !state.gaps && count > 0 && count == state.rows.len() as u64;
@@ -82,12 +84,13 @@ pub(super) fn encode_state(
             state.gaps
         )));
     };
-    let [bloom, streams, stream_postings] = encode_entities(state)?;
+    let [entities, streams, stream_postings] = encode_entities(state, layout)?;
     let [types, type_postings] = encode_types(&state.types);
     let ids = hashes::encode(state.ids.iter().copied().collect());
     let calls = hashes::encode(state.calls.iter().copied().collect());
     let times = encode_times(&state.times);
     let header = Header {
+        layout,
         first,
         last,
         log_end,
@@ -100,7 +103,7 @@ pub(super) fn encode_state(
         places: Default::default(),
     };
     let sections: [Vec<u8>; SECTIONS] =
-        [bloom, streams, stream_postings, types, type_postings, ids, calls, times];
+        [entities, streams, stream_postings, types, type_postings, ids, calls, times];
     Ok((header.encode(sections), encode_rows(first, last, &state.rows)))
 }
 
@@ -111,9 +114,9 @@ fn sorted(names: &Names) -> Vec<u32> {
     numbers
 }
 
-fn encode_entities(state: &State) -> Result<[Vec<u8>; 3]> {
+fn encode_entities(state: &State, layout: Layout) -> Result<[Vec<u8>; 3]> {
     let entities = &state.entities;
-    let mut sections = EntitySections::default();
+    let mut sections = EntitySections::new(layout);
     for number in sorted(entities) {
         let first_version = state.first_versions.get(number as usize).copied().unwrap_or_default();
         sections.push(entities.name(number).as_bytes(), first_version, entities.positions(number))?;
@@ -131,32 +134,40 @@ fn encode_types(types: &Names) -> [Vec<u8>; 2] {
 
 /// The sections about entities, while they are being made.
 pub(super) struct EntitySections {
-    hashes: Vec<u64>,
+    layout: Layout,
+    /// The hash of each name, and where its entry begins.
+    entries: Vec<(u64, u32)>,
     streams: fst::MapBuilder<Vec<u8>>,
     postings: Vec<u8>,
 }
 
-impl Default for EntitySections {
-    fn default() -> Self {
-        Self { hashes: Vec::new(), streams: fst::MapBuilder::memory(), postings: Vec::new() }
-    }
-}
-
 impl EntitySections {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self { layout, entries: Vec::new(), streams: fst::MapBuilder::memory(), postings: Vec::new() }
+    }
+
     /// Adds an entity; names come in rising order.
     pub(super) fn push(&mut self, name: &[u8], first_version: Version, positions: &[u32]) -> Result<()> {
-        self.hashes.push(hash_of(name));
+        self.entries.push((hash_of(name), self.postings.len() as u32));
         self.streams.insert(name, self.postings.len() as u64).map_err(no_map)?;
+        if self.layout == Layout::Hashed {
+            put_varint(name.len() as u64, &mut self.postings);
+            self.postings.extend_from_slice(name);
+        }
         put_varint(first_version.get(), &mut self.postings);
         put_varint(positions.len() as u64, &mut self.postings);
         encode(positions, &mut self.postings);
         Ok(())
     }
 
-    /// `bloom`, `streams` and `stream_postings`.
+    /// `entities`, `streams` and `stream_postings`.
     pub(super) fn finish(self) -> Result<[Vec<u8>; 3]> {
         let streams = self.streams.into_inner().map_err(no_map)?;
-        Ok([bloom::encode(&self.hashes), streams, self.postings])
+        let entities = match self.layout {
+            Layout::Filtered => bloom::encode(self.entries.into_iter().map(|(hash, _)| hash)),
+            Layout::Hashed => hashes::encode(self.entries),
+        };
+        Ok([entities, streams, self.postings])
     }
 }
 

@@ -8,17 +8,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use fst::{IntoStreamer, Streamer};
 
 use super::format::{
     HEADER_BYTES, Header, ROWS_HEADER_BYTES, SECTIONS, Section, TYPE_BYTES, check_rows, rows_are_whole,
     time_at, u32_at,
 };
-use super::postings::{List, Malformed, Rank, Span, take_varint};
+use super::postings::{List, Malformed, Rank, Span};
 use super::proof::Proof;
-use super::{EntityKey, NameKind, bloom, hashes};
+use super::{NameKind, hashes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Position, Timestamp, Version};
+use crate::event::{Position, Timestamp};
 use crate::store::discard::Discards;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::read::Order;
@@ -166,59 +165,6 @@ impl IndexFile {
 
     pub(super) fn row(&self, row: u32) -> Option<u32> {
         u32_at(self.rows.as_ref()?, ROWS_HEADER_BYTES + row as usize * 4)
-    }
-
-    /// The place of an entity's list, with the version of its first event here.
-    pub(super) fn entity(&self, entity: EntityKey<'_>) -> Result<Option<(ListPlace, Version)>> {
-        if !bloom::may_contain(self.section(Section::Bloom)?, entity.hash) {
-            return Ok(None);
-        }
-        match self.streams()?.get(entity.name) {
-            Some(at) => self.entity_at(at).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Puts into `out` (emptied first) the index of each entity, given by its hash, that may be here.
-    pub(super) fn likely_entities(&self, hashes: &[u64], out: &mut Vec<usize>) -> Result<()> {
-        out.clear();
-        let bloom = self.section(Section::Bloom)?;
-        let may_be_here =
-            |&index: &usize| hashes.get(index).is_some_and(|&hash| bloom::may_contain(bloom, hash));
-        out.extend((0..hashes.len()).filter(may_be_here));
-        Ok(())
-    }
-
-    /// The list of an entity whose entry begins at `at`, and the version of its first event here.
-    pub(super) fn entity_at(&self, at: u64) -> Result<(ListPlace, Version)> {
-        let postings = self.section(Section::StreamPostings)?;
-        let read = || {
-            let mut at = usize::try_from(at).map_err(|_| Malformed)?;
-            let first_version = take_varint(postings, &mut at)?;
-            let count = u32::try_from(take_varint(postings, &mut at)?).map_err(|_| Malformed)?;
-            Ok((ListPlace { at, count }, Version::new(first_version)))
-        };
-        read().map_err(|Malformed| self.corrupt(Section::StreamPostings.name()))
-    }
-
-    /// Calls `each` with every entity that has the prefix, in order of names, until it says no.
-    pub(super) fn entities(
-        &self,
-        prefix: &str,
-        mut each: impl FnMut(&str, ListPlace, Version) -> Result<bool>,
-    ) -> Result<()> {
-        let mut stream = self.streams()?.range().ge(prefix).into_stream();
-        while let Some((name, at)) = stream.next() {
-            if !name.starts_with(prefix.as_bytes()) {
-                break;
-            }
-            let name = std::str::from_utf8(name).map_err(|_| self.corrupt(Section::Streams.name()))?;
-            let (place, first_version) = self.entity_at(at)?;
-            if !each(name, place, first_version)? {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// The place of a type's list.

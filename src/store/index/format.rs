@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <first>-<last>.index
-//!   0  8  magic            "allsidx" and the format version, 1
+//!   0  8  magic            "allsidx" and the format version, 2
 //!   8  8  first_position
 //!  16  8  last_position
 //!  24  8  log_end          the log file's offset behind the last position's frame; 0 when made from a segment
@@ -15,9 +15,9 @@
 //! 264  4  crc              CRC-32C of bytes 0 to 264
 //! 268  4  zero
 //! 272     the sections, one behind the other, in this order:
-//!         bloom            split-block Bloom filter over the entity ids
-//!         streams          fst map: entity id → offset of its entry in stream_postings
-//!         stream_postings  per entity: varint first_version, varint count, list of positions
+//!         entities         entity ids → offsets of their entries in stream_postings, by hash
+//!         streams          fst map: entity id → the same offset, in order of names
+//!         stream_postings  per entity: varint name len, name, varint first_version, varint count, list of positions
 //!         types            4 count; per type in order of names: 4 name offset, 4 name len, 4 count,
 //!                          4 offset of its list in type_postings; then the names
 //!         type_postings    lists of positions
@@ -34,6 +34,9 @@
 //!  32     per position: 4 offset of its record in the log file
 //! ```
 //!
+//! In format version 1, which is read but not written any more, the first section is a split-block Bloom filter over the
+//! entity ids, and the entries in `stream_postings` are without their names.
+//!
 //! The header is proved when a file is opened, a section when it is first used, all of it by `verify`.
 
 use super::postings::Malformed;
@@ -47,10 +50,22 @@ pub(crate) const TIME_BLOCK: u32 = 1_024;
 pub(super) const TYPE_BYTES: usize = 16;
 pub(super) const SECTIONS: usize = 8;
 
-const MAGIC: [u8; 8] = *b"allsidx\x01";
-const ROWS_MAGIC: [u8; 8] = *b"allsrow\x01";
+/// How a file finds an entity: its format version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A Bloom filter says that it may be there, then the map of names where.
+    Filtered = 1,
+    /// A table of hashes says where.
+    #[default]
+    Hashed = 2,
+}
+
+const KIND: [u8; 7] = *b"allsidx";
+const ROWS_KIND: [u8; 7] = *b"allsrow";
+const ROWS_VERSION: u8 = 1;
 const SECTION_TABLE: usize = 72;
 const SECTION_BYTES: usize = 24;
+const UNKNOWN: &str = "its format version is not known to this program; update allsource";
 const CRC: usize = 264;
 const ROWS_CRC: usize = 28;
 
@@ -82,7 +97,7 @@ pub(super) fn time_at(bytes: &[u8], at: usize) -> Option<Timestamp> {
 /// A part of an index file that is proved by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
-    Bloom,
+    Entities,
     Streams,
     StreamPostings,
     Types,
@@ -94,7 +109,7 @@ pub(super) enum Section {
 
 impl Section {
     pub(super) const ALL: [Self; SECTIONS] = [
-        Self::Bloom,
+        Self::Entities,
         Self::Streams,
         Self::StreamPostings,
         Self::Types,
@@ -106,7 +121,7 @@ impl Section {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Bloom => "bloom",
+            Self::Entities => "entities",
             Self::Streams => "streams",
             Self::StreamPostings => "stream_postings",
             Self::Types => "types",
@@ -129,6 +144,7 @@ pub(super) struct Place {
 /// The first bytes of an index file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
+    pub layout: Layout,
     pub first: Position,
     pub last: Position,
     pub log_end: u64,
@@ -147,7 +163,8 @@ impl Header {
             offset += section.len() as u64;
         }
         let mut bytes = Vec::with_capacity(offset as usize);
-        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&KIND);
+        bytes.push(self.layout as u8);
         for number in [self.first.get(), self.last.get(), self.log_end, self.entities_born] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
@@ -169,12 +186,16 @@ impl Header {
     pub(super) fn decode(file: &[u8]) -> Result<Self, &'static str> {
         const SHORT: &str = "it is shorter than its header";
         let header = file.get(..HEADER_BYTES).ok_or(SHORT)?;
-        known_magic(header, MAGIC)?;
+        let layout = match version_of(header, KIND)? {
+            1 => Layout::Filtered,
+            2 => Layout::Hashed,
+            _ => return Err(UNKNOWN),
+        };
         let crc = crc32c::crc32c(header.get(..CRC).ok_or(SHORT)?);
         if u64_at(header, CRC) != Some(u64::from(crc)) {
             return Err("the checksum of its header does not match");
         }
-        let decoded = Self::fields(header).map_err(|_| SHORT)?;
+        let decoded = Self::fields(layout, header).map_err(|_| SHORT)?;
         let inside =
             |place: &Place| place.offset.checked_add(place.len).is_some_and(|end| end <= file.len() as u64);
         if !decoded.places.iter().all(inside) {
@@ -186,7 +207,7 @@ impl Header {
         Ok(decoded)
     }
 
-    fn fields(header: &[u8]) -> Result<Self, Malformed> {
+    fn fields(layout: Layout, header: &[u8]) -> Result<Self, Malformed> {
         let number = |at| u64_at(header, at).ok_or(Malformed);
         let time = |at| time_at(header, at).ok_or(Malformed);
         let mut places = [Place::default(); SECTIONS];
@@ -196,6 +217,7 @@ impl Header {
             *place = Place { offset: number(at)?, len: number(at + 8)?, crc };
         }
         Ok(Self {
+            layout,
             first: Position::new(number(8)?),
             last: Position::new(number(16)?),
             log_end: number(24)?,
@@ -211,7 +233,8 @@ impl Header {
 pub(super) fn encode_rows(first: Position, last: Position, rows: &[u32]) -> Vec<u8> {
     let body: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
     let mut bytes = Vec::with_capacity(ROWS_HEADER_BYTES + body.len());
-    bytes.extend_from_slice(&ROWS_MAGIC);
+    bytes.extend_from_slice(&ROWS_KIND);
+    bytes.push(ROWS_VERSION);
     bytes.extend_from_slice(&first.get().to_le_bytes());
     bytes.extend_from_slice(&last.get().to_le_bytes());
     bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
@@ -225,7 +248,9 @@ pub(super) fn encode_rows(first: Position, last: Position, rows: &[u32]) -> Vec<
 pub(super) fn check_rows(file: &[u8], first: Position, last: Position) -> Result<(), &'static str> {
     const SHORT: &str = "it is shorter than its header";
     let header = file.get(..ROWS_HEADER_BYTES).ok_or(SHORT)?;
-    known_magic(header, ROWS_MAGIC)?;
+    if version_of(header, ROWS_KIND)? != ROWS_VERSION {
+        return Err(UNKNOWN);
+    }
     if u32_at(header, ROWS_CRC) != Some(crc32c::crc32c(header.get(..ROWS_CRC).ok_or(SHORT)?)) {
         return Err("the checksum of its header does not match");
     }
@@ -243,14 +268,11 @@ pub(super) fn rows_are_whole(file: &[u8]) -> bool {
     u32_at(file, 24) == Some(crc32c::crc32c(file.get(ROWS_HEADER_BYTES..).unwrap_or_default()))
 }
 
-fn known_magic(header: &[u8], magic: [u8; 8]) -> Result<(), &'static str> {
-    let [kind @ .., version] = magic;
+/// The format version of a file of this kind.
+fn version_of(header: &[u8], kind: [u8; 7]) -> Result<u8, &'static str> {
     match header.first_chunk::<8>() {
-        Some([found @ .., _]) if *found != kind => Err("it does not begin with the magic bytes of its kind"),
-        Some([.., found]) if *found != version => {
-            Err("its format version is not known to this program; update allsource")
-        }
-        Some(_) => Ok(()),
+        Some([found @ .., version]) if *found == kind => Ok(*version),
+        Some(_) => Err("it does not begin with the magic bytes of its kind"),
         None => Err("it is shorter than its header"),
     }
 }
@@ -261,6 +283,7 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let header = Header {
+            layout: Layout::default(),
             first: Position::new(7),
             last: Position::new(9),
             log_end: 1_234,

@@ -9,7 +9,7 @@ use fst::Streamer;
 
 use super::build::{EntitySections, TypeSections, encode_times, replace};
 use super::file::{IndexFile, ListPlace};
-use super::format::{Header, SECTIONS, TIME_BLOCK, hash_of, hash_of_id};
+use super::format::{Header, Layout, SECTIONS, TIME_BLOCK, hash_of, hash_of_id};
 use super::postings::Span;
 use super::{NameKind, hashes};
 use crate::error::{Error, ErrorKind, Result};
@@ -59,11 +59,12 @@ impl Merge<'_> {
         let (Some(first), Some(last)) = (self.files.first(), self.files.last()) else {
             return Err(Error::internal("merge no index files"));
         };
-        let [bloom, streams, stream_postings] = self.entities()?;
+        let [entities, streams, stream_postings] = self.entities()?;
         let [types, type_postings] = self.types()?;
         let (ids, times) = self.ids_and_times()?;
         let headers = || self.files.iter().map(|file| file.header());
         let header = Header {
+            layout: Layout::default(),
             first: first.first(),
             last: last.last(),
             log_end: 0,
@@ -75,12 +76,12 @@ impl Merge<'_> {
             places: Default::default(),
         };
         let sections: [Vec<u8>; SECTIONS] =
-            [bloom, streams, stream_postings, types, type_postings, ids, self.calls()?, times];
+            [entities, streams, stream_postings, types, type_postings, ids, self.calls()?, times];
         Ok(header.encode(sections))
     }
 
     fn entities(&self) -> Result<[Vec<u8>; 3]> {
-        let mut sections = EntitySections::default();
+        let mut sections = EntitySections::new(Layout::default());
         let maps = self.files.iter().map(|file| file.streams()).collect::<Result<Vec<_>>>()?;
         let mut names = maps.into_iter().collect::<fst::map::OpBuilder<'_>>().union();
         let (mut rows, mut passed) = (Vec::new(), 0_u32);

@@ -14,6 +14,7 @@
 
 mod bloom;
 mod build;
+mod entities;
 mod file;
 mod format;
 mod from_log;

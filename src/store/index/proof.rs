@@ -66,7 +66,9 @@ impl IndexFile {
     pub(crate) fn agrees_with(&self, made: &MemoryIndex, log_end: Option<u64>) -> Result<(), IndexDamage> {
         // Of a segment the offset in the log file, which is gone, is all that cannot be known any more.
         let end = log_end.unwrap_or(self.log_end());
-        let Ok((index, rows)) = made.with(|state| encode_state(state, self.first(), self.last(), end)) else {
+        let Ok((index, rows)) =
+            made.with(|state| encode_state(state, self.first(), self.last(), end, self.header().layout))
+        else {
             return Err(self.wrong(0, "its positions are not those of its events".to_owned()));
         };
         if let Some(offset) = difference(self.bytes(), &index) {

@@ -21,9 +21,10 @@ pub(crate) use swap::{load, place, swap};
 use super::segment::SegmentEntry;
 use super::upkeep::Retention;
 
-/// The version of the layout of a data directory: 2 since there are segments. A store of format 1 has none; it is
-/// opened as it is and becomes format 2 by the first open for writing.
-pub(crate) const FORMAT: u32 = 2;
+/// The version of the layout of a data directory: 2 since there are segments, 3 since index files find an entity by the
+/// hash of its name. A store of an older format is opened as it is and takes this one by the first open for writing; its
+/// index files stay as they are until they are merged.
+pub(crate) const FORMAT: u32 = 3;
 
 /// What a branch consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -68,7 +68,9 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let base = call.snapshot()?.head();
     let parent = format!("{}@{base}", call.engine.store().branch_name());
     let mut columns = vec![trial.measure(&parent, &measures)?];
+    let branches = variants.len() as u64 + 1;
     for (at, variant) in variants.iter().enumerate() {
+        trial.call.caller.progress.tell(at as u64 + 1, Some(branches), "branches measured");
         let named = |error: Error| error.context(format!("variants[{at}] {}", quote(text(variant, "name"))));
         let id = trial.make(variant, base).map_err(named)?;
         columns.push(trial.measure(id.as_str(), &measures).map_err(named)?);
