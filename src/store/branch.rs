@@ -22,7 +22,7 @@ use super::options::{Durability, Mode, Options};
 use super::segment::PageCache;
 use super::snapshot::Snapshot;
 use super::state::States;
-use super::upkeep::Damaged;
+use super::upkeep::{Damaged, Load};
 use super::verify::Damage;
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +65,8 @@ pub(crate) struct Branch {
     pub mending: Mutex<Mending>,
     /// Held by whoever does upkeep; the segments that it leaves as they are.
     pub upkeep_turn: Mutex<Damaged>,
+    /// How much is being appended, for which upkeep waits.
+    pub load: Load,
     /// Decoded pages of segments.
     pub pages: Arc<PageCache>,
     /// Held while a log file is synced.
@@ -160,6 +162,7 @@ impl Branch {
             indexing: Mutex::new(()),
             mending: Mutex::new(Mending::after(found.mended)),
             upkeep_turn: Mutex::default(),
+            load: Load::default(),
             syncing: Mutex::new(()),
             following: Following::default(),
         }

@@ -40,6 +40,9 @@ pub struct Options {
     pub run_bytes: u64,
     /// How much full log is kept in row form beside its segments, where reads are fastest: 1 GiB.
     pub hot_window_bytes: u64,
+    /// How much full log may wait, while more than 8 MiB/s are appended, to become segments or, beyond the hot window, to be
+    /// deleted: 4 GiB. So a burst is taken at the speed of the log alone; whoever appends more has upkeep beside it.
+    pub upkeep_backlog_bytes_max: u64,
     /// The most events in a segment that was merged from others: 1,048,576. Segments at least half as large are not
     /// merged again.
     pub segment_events_max: u64,
@@ -75,6 +78,7 @@ impl Default for Options {
             log_file_bytes: 64 << 20,
             run_bytes: 8 << 20,
             hot_window_bytes: 1 << 30,
+            upkeep_backlog_bytes_max: 4 << 30,
             segment_events_max: 1 << 20,
             segment_bytes_max: 256 << 20,
             merge_segments_min: 4,

@@ -29,7 +29,8 @@ fn whoever_asks_is_told_how_far_a_call_has_got() {
         std::fs::write(root.path().join("logins.jsonl"), (0..20_000).map(row).collect::<String>())
             .expect("a file");
         let root = root.path().to_str().expect("text");
-        let mut client = Client::open(dir.path(), era, &["--import-root", root, "--toolsets", "all"]);
+        let mut client =
+            Client::open(dir.path(), era, &["--import-root", root, "--toolsets", "explore,write,lab"]);
 
         let mapping = json!({"entity_id": "/user", "event_type": "/what"});
         let import = json!({"path": "logins.jsonl", "mapping": mapping, "dry_run": false});

@@ -78,6 +78,7 @@ impl Branch {
             self.lower_head(writer);
             return Err(self.set_fault(fault));
         }
+        self.load.note(accepted.iter().map(|accepted| accepted.prepared.frame.len()).sum());
         if self.options.durability != Durability::Fsync || self.options.has(PlantedBug::SkipSync) {
             return Ok(());
         }

@@ -6,12 +6,12 @@
 use std::io;
 use std::path::Path;
 
-use super::bloom;
 use super::format::{Header, Layout, SECTIONS, TYPE_BYTES, encode_rows, hash_of};
 use super::hashes;
 use super::memory::{MemoryIndex, State};
 use super::names::Names;
 use super::postings::{encode, put_varint};
+use super::{bloom, buckets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Position, Timestamp, Version};
 use crate::store::disk::Disk;
@@ -165,7 +165,7 @@ impl EntitySections {
         let streams = self.streams.into_inner().map_err(no_map)?;
         let entities = match self.layout {
             Layout::Filtered => bloom::encode(self.entries.into_iter().map(|(hash, _)| hash)),
-            Layout::Hashed => hashes::encode(self.entries),
+            Layout::Hashed => buckets::encode(&self.entries),
         };
         Ok([entities, streams, self.postings])
     }

@@ -2,12 +2,15 @@
 //!
 //! **Invariant:** what was found through a hash is given only after the name beside it was compared.
 
+use std::hint::black_box;
+
 use fst::{IntoStreamer, Streamer};
 
+use super::buckets::Buckets;
 use super::file::{IndexFile, ListPlace};
 use super::format::{Layout, Section};
 use super::postings::{Malformed, take_varint};
-use super::{EntityKey, bloom, hashes};
+use super::{EntityKey, bloom};
 use crate::error::Result;
 use crate::event::Version;
 
@@ -29,29 +32,43 @@ impl IndexFile {
             return at.map(|at| self.entity_at(at)).transpose();
         }
         let (mut found, mut damage) = (None, None);
-        let looked_up = hashes::look_up(table, entity.hash, |at| match self.entry_at(u64::from(at)) {
+        self.buckets(table)?.look_up(entity.hash, |at| match self.entry_at(u64::from(at)) {
             Ok(entry) if entry.name == entity.name.as_bytes() => {
                 found = Some((entry.list, entry.first_version));
             }
             Ok(_) => {}
             Err(error) => damage = Some(error),
         });
-        looked_up.map_err(|Malformed| self.corrupt(Section::Entities.name()))?;
         damage.map_or(Ok(found), Err)
     }
 
     /// Puts into `out` (emptied first) the index of each entity, given by its hash, that may be here.
     pub(super) fn likely_entities(&self, hashes: &[u64], out: &mut Vec<usize>) -> Result<()> {
         let table = self.section(Section::Entities)?;
-        if self.header().layout == Layout::Hashed {
-            return hashes::likely(table, hashes, out)
-                .map_err(|Malformed| self.corrupt(Section::Entities.name()));
-        }
         out.clear();
-        let may_be_here =
-            |&index: &usize| hashes.get(index).is_some_and(|&hash| bloom::may_contain(table, hash));
-        out.extend((0..hashes.len()).filter(may_be_here));
+        if self.header().layout == Layout::Filtered {
+            let may_be_here = |(_, hash): &(usize, &u64)| bloom::may_contain(table, **hash);
+            out.extend(hashes.iter().enumerate().filter(may_be_here).map(|(index, _)| index));
+            return Ok(());
+        }
+        let (buckets, postings) = (self.buckets(table)?, self.section(Section::StreamPostings)?);
+        buckets.load(hashes);
+        let mut loaded = 0;
+        for (index, hash) in hashes.iter().enumerate() {
+            buckets.look_up(*hash, |at| {
+                // So that who asks next for those that are here finds their entries loaded, too.
+                loaded ^= postings.get(at as usize).copied().unwrap_or_default();
+                if out.last() != Some(&index) {
+                    out.push(index);
+                }
+            });
+        }
+        black_box(loaded);
         Ok(())
+    }
+
+    fn buckets<'a>(&self, table: &'a [u8]) -> Result<Buckets<'a>> {
+        Buckets::of(table).map_err(|Malformed| self.corrupt(Section::Entities.name()))
     }
 
     /// The list of an entity whose entry begins at `at`, and the version of its first event here.

@@ -15,7 +15,7 @@
 //! 264  4  crc              CRC-32C of bytes 0 to 264
 //! 268  4  zero
 //! 272     the sections, one behind the other, in this order:
-//!         entities         entity ids → offsets of their entries in stream_postings, by hash
+//!         entities         entity ids → offsets of their entries in stream_postings, in buckets by hash
 //!         streams          fst map: entity id → the same offset, in order of names
 //!         stream_postings  per entity: varint name len, name, varint first_version, varint count, list of positions
 //!         types            4 count; per type in order of names: 4 name offset, 4 name len, 4 count,

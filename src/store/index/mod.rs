@@ -13,6 +13,7 @@
 )]
 
 mod bloom;
+mod buckets;
 mod build;
 mod entities;
 mod file;

@@ -50,6 +50,8 @@ impl Write for Sink {
         self.piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         if self.piece.len() == PIECE_BYTES {
             self.write_piece()?;
+            // At once, not all of it at the end: who syncs a log file meanwhile waits for no more than a piece.
+            self.file.sync_data()?;
         }
         Ok(taken)
     }

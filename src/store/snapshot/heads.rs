@@ -6,6 +6,10 @@ use crate::event::{Position, Version};
 use crate::store::index::{CachedHead, EntityKey, Postings};
 use crate::store::view::Range;
 
+/// Up to how many entities are looked up in the cache: 16. A larger batch asks the files, which costs it less each, and
+/// pushes nothing out.
+const CACHED_MAX: usize = 16;
+
 /// The last event of an entity at or before the head, with the entity's rows in the stretch that holds it when that
 /// was asked for them.
 pub(super) fn newest_of(
@@ -31,8 +35,7 @@ pub(super) fn entity_heads(snapshot: &Snapshot, names: &[&str]) -> Result<Vec<Op
     let (mut open, mut hashes, mut likely) = ((0..names.len()).collect::<Vec<_>>(), Vec::new(), Vec::new());
     let mut heads = vec![None; names.len()];
     for range in snapshot.ranges().iter().rev() {
-        open.retain(|&at| heads.get(at).is_some_and(Option::is_none));
-        for &at in &open {
+        for &at in open.iter().filter(|_| names.len() <= CACHED_MAX) {
             if let (Some(lookup), Some(place)) = (lookups.get_mut(at), heads.get_mut(at)) {
                 *place = lookup.cached(snapshot, range);
             }
@@ -46,6 +49,7 @@ pub(super) fn entity_heads(snapshot: &Snapshot, names: &[&str]) -> Result<Vec<Op
                 *place = lookup.ask(snapshot, range)?.map(|(head, _)| head);
             }
         }
+        open.retain(|&at| heads.get(at).is_some_and(Option::is_none));
     }
     Ok(heads)
 }

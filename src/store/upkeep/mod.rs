@@ -12,6 +12,7 @@
 //! after. A crash in between leaves files that no manifest names, and the next open removes them.
 
 mod choice;
+mod load;
 mod merge;
 mod retention;
 mod retire;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use choice::Urgency;
+pub(crate) use load::Load;
 pub(crate) use merge::Damaged;
 use parking_lot::MutexGuard;
 use retention::Pace;
@@ -38,6 +40,8 @@ use crate::event::Position;
 
 /// How often it is looked whether age alone has made something due: every minute.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+/// How often it is looked whether the appends have ended for which upkeep waits: every 250 ms.
+const BUSY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The next thing to do.
 enum Step {
@@ -90,7 +94,8 @@ impl Branch {
     pub(crate) fn keep_up(&self) {
         priority::lower(priority::LAST);
         let mut pace = Pace::from(self.options.clock.now());
-        while self.background.wait_for_upkeep(LOOK_INTERVAL) {
+        let mut interval = LOOK_INTERVAL;
+        while self.background.wait_for_upkeep(interval) {
             let urgency = Urgency::InTime(self.options.clock.now());
             let due = Due { urgency, hot_window_bytes: self.options.hot_window_bytes };
             let done = self.upkeep(due, &mut self.upkeep_turn.lock());
@@ -102,7 +107,12 @@ impl Branch {
                     tracing::error!("failed to {error}");
                 }
             }
+            interval = if self.is_appended_to_fast() { BUSY_INTERVAL } else { LOOK_INTERVAL };
         }
+    }
+
+    fn is_appended_to_fast(&self) -> bool {
+        self.load.is_fast(self.options.clock.elapsed())
     }
 
     /// Does everything that is due now, one step after the other.
@@ -186,7 +196,7 @@ impl Branch {
         if let Some((first, last)) = self.damaged_index() {
             return Some(Step::Mend(first, last));
         }
-        if let Some(step) = self.next_of_log(due.hot_window_bytes) {
+        if let Some(step) = self.next_of_log(due) {
             return Some(step);
         }
         if self.merging_can_wait(due.urgency) {
@@ -197,18 +207,26 @@ impl Branch {
         })
     }
 
-    fn next_of_log(&self, hot_window_bytes: u64) -> Option<Step> {
+    fn next_of_log(&self, due: Due) -> Option<Step> {
         let (sealed_through, oldest_log) = {
             let manifest = self.manifest.lock();
             (Position::new(manifest.sealed_through()), manifest.log_files.first().copied())
         };
         let full = self.full_logs();
         let hot_bytes: u64 = full.iter().map(|full| full.bytes).sum();
+        let beyond_window = hot_bytes.saturating_sub(due.hot_window_bytes);
+        let unsealed = full.iter().filter(|full| full.last > sealed_through);
+        let backlog = unsealed.map(|full| full.bytes).sum::<u64>().max(beyond_window);
+        let may_wait =
+            matches!(due.urgency, Urgency::InTime(_)) && backlog <= self.options.upkeep_backlog_bytes_max;
+        if may_wait && self.is_appended_to_fast() {
+            return None;
+        }
         if let Some(full) = full.iter().find(|full| full.last > sealed_through) {
             return Some(Step::Seal(Arc::clone(&full.log), full.last));
         }
         let oldest = full.first().filter(|full| Some(full.log.first().get()) == oldest_log)?;
-        (hot_bytes > hot_window_bytes).then(|| Step::Retire(Arc::clone(&oldest.log)))
+        (beyond_window > 0).then(|| Step::Retire(Arc::clone(&oldest.log)))
     }
 
     /// The bytes of log, segments and indexes, without what is only reserved for the log.

@@ -11,8 +11,9 @@ use crate::store::append::Append;
 use crate::store::branch::Branch;
 use crate::store::open::Store;
 use crate::store::segment::{SegmentEntry, SegmentName};
-use crate::store::upkeep::Step;
+use crate::store::upkeep::choice::Urgency;
 use crate::store::upkeep::merge::{Damaged, is_saved};
+use crate::store::upkeep::{Due, Step};
 
 /// How often policies by age are looked at in the background: 24 times in the age, but at most every minute and at
 /// least every day.
@@ -204,11 +205,12 @@ impl Branch {
             }
         }
         self.background.wait_until_saved();
+        let due = Due { urgency: Urgency::Now, hot_window_bytes: 0 };
         while self.manifest.lock().log_files.first().is_some_and(|&first| first <= last.get()) {
             if self.background.is_closing() {
                 return Err(closing());
             }
-            match self.next_of_log(0) {
+            match self.next_of_log(due) {
                 Some(Step::Seal(log, through)) => self.seal(&log, through)?,
                 Some(Step::Retire(log)) => self.retire(&log)?,
                 _ => {
