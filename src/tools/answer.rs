@@ -8,8 +8,11 @@
 
 use serde_json::{Value, json};
 
-use super::budget::{cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
+use super::budget::{
+    TOKENS_MAX, cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object,
+};
 use super::cursor::Cursor;
+use super::cut_texts::{ReadsOn, STEP_TOKENS, has_cut};
 use super::{Answer, Image, Object};
 use crate::engine::QueryId;
 use crate::error::Error;
@@ -114,6 +117,10 @@ pub(crate) struct Reply {
     pub fields: Object,
     /// The rows.
     pub rows: Option<Rows>,
+    /// How the rest of their texts is read, where the rows are events.
+    pub reads_on: Option<ReadsOn>,
+    /// The same call with all the room there is, where it can be sent again.
+    pub again: Option<Step>,
     /// A picture for people, outside the budget: no model reads it as text.
     pub image: Option<Box<Image>>,
 }
@@ -134,10 +141,10 @@ impl Reply {
         let share = if rows.is_some() { 3 } else { 1 };
         let room = tokens_max.saturating_sub(fixed) / share;
         let is_large = tokens_of_object(&fields) > room;
-        let fields = fit_fields(fields, if is_large { room.saturating_sub(NOTE_TOKENS) } else { room });
-        let noted = if is_large { NOTE_TOKENS } else { 0 };
+        let noted = if is_large { NOTE_TOKENS + self.offer_again() } else { 0 };
+        let fields = fit_fields(fields, room.saturating_sub(noted));
         let left = tokens_max.saturating_sub(fixed + noted + tokens_of_object(&fields));
-        let packed = rows.map(|rows| rows.pack(left));
+        let packed = rows.map(|rows| self.pack(rows, fields.get("constant"), left));
         let cursor =
             packed.as_ref().and_then(|packed| packed.next_cursor.clone()).or(self.next_cursor.take());
         if let Some(packed) = &packed {
@@ -146,7 +153,12 @@ impl Reply {
             self.warnings.extend(packed.warning.clone());
         }
         if is_large {
-            self.warnings.push("long values were cut at the marks …+N; raise max_tokens".to_owned());
+            let remedy = if tokens_max < TOKENS_MAX {
+                "raise max_tokens"
+            } else {
+                "query_events reads a text on: event_ids, fields, text_offset"
+            };
+            self.warnings.push(format!("long values were cut at the marks …+N; {remedy}"));
         }
         let mut body = self.head(query_id, cursor);
         body.extend(fields);
@@ -154,6 +166,36 @@ impl Reply {
             body.insert(packed.name.to_owned(), packed.value);
         }
         Answer { body, is_error: false, image: self.image.take() }
+    }
+
+    /// Offers the same call with more room, and gives what that costs at most.
+    fn offer_again(&mut self) -> usize {
+        let fits = |step: &Step| tokens_of(&step.to_value()) + NOTE_TOKENS <= STEP_TOKENS;
+        let Some(again) = self.again.take().filter(fits) else { return 0 };
+        self.add_step(again);
+        STEP_TOKENS
+    }
+
+    /// Adds a call whose arguments hold stored text.
+    fn add_step(&mut self, step: Step) {
+        self.next_steps.push(step);
+        if !self.untrusted.contains(&"/next_steps") {
+            self.untrusted.push("/next_steps");
+        }
+    }
+
+    /// Packs the rows, and says how to read on where texts of theirs were cut.
+    fn pack(&mut self, rows: Rows, constant: Option<&Value>, tokens_max: usize) -> Packed {
+        let reads_on = self.reads_on.take();
+        let has_room = tokens_max >= 3 * STEP_TOKENS;
+        let reads_on =
+            reads_on.filter(|_| has_room && (constant.is_some_and(has_cut) || rows.may_be_cut(tokens_max)));
+        let Some(reads_on) = reads_on else { return rows.pack(tokens_max) };
+        let packed = rows.pack(tokens_max.saturating_sub(STEP_TOKENS));
+        if let Some(step) = reads_on.step(&packed.value, constant) {
+            self.add_step(step);
+        }
+        packed
     }
 
     fn head(&self, query_id: Option<QueryId>, cursor: Option<String>) -> Object {
@@ -256,6 +298,12 @@ impl Rows {
         }
     }
 
+    /// Whether there are cut texts, or will be when the rows are packed.
+    fn may_be_cut(&self, tokens_max: usize) -> bool {
+        let is_large = |first: &Value| tokens_of(first) > tokens_max.saturating_sub(STEP_TOKENS) / 2;
+        self.items.iter().any(has_cut) || self.items.first().is_some_and(is_large)
+    }
+
     fn pack(self, tokens_max: usize) -> Packed {
         let Self { mut columns, name, mut items, paging } = self;
         let header = match &mut columns {
@@ -333,15 +381,25 @@ fn drop_columns(columns: &mut Vec<String>, items: &mut [Value], tokens_max: usiz
 
 /// One row cut to fit: a table's row keeps its cells, an object its shape as long as possible.
 fn fit_row(row: Value, tokens_max: usize) -> Value {
-    for chars_max in [8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30, 15] {
+    for chars_max in [32_000, 16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30, 15] {
         let (candidate, _) = cut_strings(row.clone(), chars_max);
         if tokens_of(&candidate) < tokens_max {
             return candidate;
         }
     }
     match row {
-        Value::Array(cells) => cells.iter().map(|cell| cut(&cell.to_string(), 8)).collect(),
+        Value::Array(cells) => cells.into_iter().map(smallest).collect(),
         other => fit(other, tokens_max.saturating_sub(1)).0,
+    }
+}
+
+/// A cell of which little more is left than that it is there.
+fn smallest(cell: Value) -> Value {
+    match cell {
+        Value::String(text) => cut(&text, 8).into(),
+        Value::Array(_) | Value::Object(_) => cut(&cell.to_string(), 8).into(),
+        Value::Number(number) if number.to_string().len() > 24 => cut(&number.to_string(), 8).into(),
+        short => short,
     }
 }
 

@@ -15,6 +15,7 @@ mod arguments;
 mod budget;
 mod call;
 mod cursor;
+mod cut_texts;
 mod damage;
 mod events_from_sql;
 mod fields;
