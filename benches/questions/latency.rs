@@ -53,7 +53,7 @@ fn kinds(client: &mut Client) -> Vec<Kind> {
         move |n: usize| names[n % names.len()].clone()
     };
     let (entity, event_type, filtered) = (of(&entities), of(&types), of(&types));
-    let day = |n: u64| (FIRST_DAY + Days::new(n % DAYS)).to_string();
+    let day = |n: usize, more: u64| (FIRST_DAY + Days::new(n as u64 % DAYS + more)).to_string();
     vec![
         ("one entity", Box::new(move |n| json!({"entity_id": entity(n)}))),
         ("a type, the newest 50", Box::new(move |n| json!({"event_type": event_type(n)}))),
@@ -66,7 +66,7 @@ fn kinds(client: &mut Client) -> Vec<Kind> {
         ),
         (
             "a day, the first 50",
-            Box::new(move |n| json!({"since": day(n as u64), "until": day(n as u64 + 1), "order": "asc"})),
+            Box::new(move |n| json!({"since": day(n, 0), "until": day(n, 1), "order": "asc"})),
         ),
         ("the newest 50", Box::new(|_| json!({}))),
     ]

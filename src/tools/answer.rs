@@ -1,5 +1,5 @@
-//! What does an answer look like? Puts its fields in one order, leaves out what is no news, and packs rows into the
-//! budget.
+//! What does an answer look like? Puts its fields in one order, leaves out what is no news, and shares out the
+//! budget; [`packing`](super::packing) makes rows fit.
 //!
 //! The order: `error`, `warnings`, `complete`, `scanned_to`, `matched`, `next_cursor`, `next_steps`, `query_id`, `branch`,
 //! `head_position`, `untrusted`, the tool's own fields, rows last: who stops reading early has what it needs to go on.
@@ -8,11 +8,9 @@
 
 use serde_json::{Value, json};
 
-use super::budget::{
-    TOKENS_MAX, cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object,
-};
-use super::cursor::Cursor;
+use super::budget::{TOKENS_MAX, cut, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
 use super::cut_texts::{ReadsOn, STEP_TOKENS, has_cut};
+use super::packing::{Packed, Rows};
 use super::{Answer, Image, Object};
 use crate::engine::QueryId;
 use crate::error::Error;
@@ -24,13 +22,8 @@ const MESSAGE_CHARS_MAX: usize = 600;
 const WARNING_CHARS_MAX: usize = 300;
 /// The most warnings; further ones are counted.
 const WARNINGS_MAX: usize = 8;
-/// What a cursor may cost, in tokens; kept free until it is known whether one is needed.
-const CURSOR_TOKENS: usize = 60;
 /// What the note that rows were cut or left out may cost, in tokens.
 const NOTE_TOKENS: usize = 30;
-
-/// The columns that a table keeps whatever they cost: position, timestamp, entity and type.
-const COLUMNS_MIN: usize = 4;
 
 /// How many events match, over all pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,32 +57,6 @@ impl Step {
     pub(crate) fn to_value(&self) -> Value {
         json!({"tool": self.tool, "arguments": self.arguments, "why": self.why})
     }
-}
-
-/// Rows that are packed into what the budget leaves.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    /// The columns of a table; without them the rows are objects.
-    pub columns: Option<Vec<String>>,
-    /// The field that holds the objects, such as `events`.
-    pub name: &'static str,
-    /// The rows.
-    pub items: Vec<Value>,
-    /// How the next page is reached when not every row fits.
-    pub paging: Option<Paging>,
-}
-
-/// How the pages of an answer follow each other.
-#[derive(Debug)]
-pub(crate) struct Paging {
-    /// A cursor whose place is filled in.
-    pub cursor: Cursor,
-    /// The position of each row; of a ranking also those that come behind them.
-    pub places: Vec<Position>,
-    /// Where the page after all of these rows begins; `None` when there is none.
-    pub next: Option<Position>,
-    /// The places are a ranking: the next page begins with the first of them that is not shown.
-    pub is_ranked: bool,
 }
 
 /// What a tool has to say, before it is put in order and packed.
@@ -275,134 +242,6 @@ fn fit_fields(fields: Object, tokens_max: usize) -> Object {
         .collect()
 }
 
-struct Packed {
-    name: &'static str,
-    value: Value,
-    next_cursor: Option<String>,
-    warning: Option<String>,
-}
-
-impl Rows {
-    /// What the cursor may cost; of a ranking that gets at most a sixth of the answer.
-    fn cursor_tokens(&mut self, tokens_max: usize) -> usize {
-        let Some(paging) = self.paging.as_mut().filter(|paging| paging.is_ranked) else {
-            return CURSOR_TOKENS;
-        };
-        loop {
-            let cost = paging.after(0, self.items.len()).map_or(0, |cursor| tokens(&cursor) + 4);
-            if cost <= tokens_max / 6 || paging.places.len() <= self.items.len() {
-                return cost;
-            }
-            let carried = paging.places.len() - self.items.len();
-            paging.places.truncate(self.items.len() + carried / 2);
-        }
-    }
-
-    /// Whether there are cut texts, or will be when the rows are packed.
-    fn may_be_cut(&self, tokens_max: usize) -> bool {
-        let is_large = |first: &Value| tokens_of(first) > tokens_max.saturating_sub(STEP_TOKENS) / 2;
-        self.items.iter().any(has_cut) || self.items.first().is_some_and(is_large)
-    }
-
-    fn pack(self, tokens_max: usize) -> Packed {
-        let Self { mut columns, name, mut items, paging } = self;
-        let header = match &mut columns {
-            Some(columns) => 12 + drop_columns(columns, &mut items, tokens_max / 2),
-            None => 5 + tokens(name),
-        };
-        let room = tokens_max.saturating_sub(header);
-        let mut used = 0;
-        let total = items.len();
-        let kept = items
-            .iter()
-            .take_while(|item| {
-                used += tokens_of(item) + 1;
-                used <= room
-            })
-            .count();
-        let mut warning = None;
-        if kept > 0 && kept < total && paging.is_none() {
-            warning =
-                Some(format!("{} more rows did not fit; raise max_tokens or name fields", total - kept));
-        }
-        let kept = if kept == 0 && total > 0 {
-            items.truncate(1);
-            items = items.into_iter().map(|item| fit_row(item, room)).collect();
-            warning = Some("the first row is larger than the budget and was cut at the marks …+N".to_owned());
-            1
-        } else {
-            items.truncate(kept);
-            kept
-        };
-        let next_cursor = paging.and_then(|paging| paging.after(kept, total));
-        let name = if columns.is_some() { "table" } else { name };
-        let value = match columns {
-            Some(columns) => json!({"columns": columns, "rows": items}),
-            None => Value::Array(items),
-        };
-        Packed { name, value, next_cursor, warning }
-    }
-}
-
-impl Paging {
-    /// The cursor of the page after `kept` of `total` rows.
-    pub(crate) fn after(&self, kept: usize, total: usize) -> Option<String> {
-        if self.is_ranked {
-            let ranked = self.places.get(kept..).filter(|rest| !rest.is_empty())?.to_vec();
-            return Some(Cursor { ranked, ..self.cursor.clone() }.encode());
-        }
-        let place = if kept < total {
-            kept.checked_sub(1).and_then(|last| self.places.get(last)).copied()
-        } else {
-            self.next
-        };
-        place.map(|place| Cursor { place, ..self.cursor.clone() }.encode())
-    }
-}
-
-/// Drops columns from the right until their names fit into `tokens_max`; gives what the names that stay cost.
-fn drop_columns(columns: &mut Vec<String>, items: &mut [Value], tokens_max: usize) -> usize {
-    let mut kept = 0;
-    let mut cost = 2;
-    for column in columns.iter() {
-        let more = tokens_of(&Value::from(column.as_str())) + 1;
-        if cost + more > tokens_max && kept >= COLUMNS_MIN {
-            break;
-        }
-        cost += more;
-        kept += 1;
-    }
-    columns.truncate(kept);
-    for row in items.iter_mut().filter_map(Value::as_array_mut) {
-        row.truncate(kept);
-    }
-    cost
-}
-
-/// One row cut to fit: a table's row keeps its cells, an object its shape as long as possible.
-fn fit_row(row: Value, tokens_max: usize) -> Value {
-    for chars_max in [32_000, 16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30, 15] {
-        let (candidate, _) = cut_strings(row.clone(), chars_max);
-        if tokens_of(&candidate) < tokens_max {
-            return candidate;
-        }
-    }
-    match row {
-        Value::Array(cells) => cells.into_iter().map(smallest).collect(),
-        other => fit(other, tokens_max.saturating_sub(1)).0,
-    }
-}
-
-/// A cell of which little more is left than that it is there.
-fn smallest(cell: Value) -> Value {
-    match cell {
-        Value::String(text) => cut(&text, 8).into(),
-        Value::Array(_) | Value::Object(_) => cut(&cell.to_string(), 8).into(),
-        Value::Number(number) if number.to_string().len() > 24 => cut(&number.to_string(), 8).into(),
-        short => short,
-    }
-}
-
 /// An error as an answer, in at most `tokens_max` estimated tokens. Its details `next_steps` and `untrusted` (JSON
 /// pointers to stored text) stand beside it.
 pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max: usize) -> Answer {
@@ -437,6 +276,8 @@ pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::cursor::Cursor;
+    use crate::tools::packing::Paging;
 
     fn cursor() -> Cursor {
         Cursor {

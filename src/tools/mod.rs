@@ -25,6 +25,7 @@ mod get_entity_state;
 mod hybrid_search;
 mod import_events;
 mod operations;
+mod packing;
 #[cfg(test)]
 mod fixture;
 mod query_events;

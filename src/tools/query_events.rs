@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::answer::{Matched, Paging, Reply, Step};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{
     Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION, UPCAST,
 };
 use super::call::Call;
+use super::packing::Paging;
 use super::waiting::{self, WAIT_MS_MAX};
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};

@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Matched, Reply, Rows, Step};
+use super::answer::{Matched, Reply, Step};
 use super::budget::CONCISE_CHARS_MAX;
 use super::call::Call;
 use super::cut_texts::ReadsOn;
 use super::fields::every_field;
+use super::packing::Rows;
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{Found, Profile, Stretch, View, Wish, exactly, tally};
 use crate::error::{Error, Result};

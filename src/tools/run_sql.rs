@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Matched, Reply, Rows, Step};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::budget::{CONCISE_CHARS_MAX, cut};
 use super::call::Call;
 use super::cut_texts::{has_cut, shown_of};
+use super::packing::Rows;
 use super::{Hints, Object, Tool};
 use crate::error::Result;
 use crate::event::TimeZone;

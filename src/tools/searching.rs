@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Number, Value, json};
 
-use super::answer::{Matched, Paging, Reply, Rows, Step};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{Argument, CONSTANT, Field, Kind};
 use super::call::Call;
+use super::packing::{Paging, Rows};
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{FoundRanked, Hit, Sought, View};
 use crate::error::{Error, Result};

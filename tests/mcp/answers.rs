@@ -11,7 +11,7 @@ use super::{Client, Era, event, store};
 const FIXED_TOKENS_MAX: usize = 40;
 
 /// A call of the tool whose answer is small: one row where there are rows.
-fn smallest(tool: &str, fork: &str, token: &Value) -> Value {
+fn smallest(tool: &str, [fork, spare]: &[String; 2], token: &Value) -> Value {
     let counts = json!({"name": "events", "tool": "quick_stats", "arguments": {}, "path": "counts.events"});
     let paid = event("order-2", "order.paid", &json!({}));
     match tool {
@@ -33,7 +33,8 @@ fn smallest(tool: &str, fork: &str, token: &Value) -> Value {
         "list_schemas" => json!({"branch": fork}),
         "validate_events" => json!({"event_type": "order.paid", "branch": fork}),
         "get_query_advice" => json!({"use_case": "how many orders were paid"}),
-        "diff_fork" | "discard_fork" => json!({"fork_id": fork}),
+        "diff_fork" => json!({"fork_id": fork}),
+        "discard_fork" => json!({"fork_id": spare}),
         other => panic!("{other} has no small call here"),
     }
 }
@@ -55,12 +56,14 @@ fn every_tool_says_the_same_in_text_and_object_and_little_around_it() {
     let root = dir.path().to_str().expect("a plain path");
     let flags = ["--toolsets", &sets.join(","), "--import-root", root];
     let mut client = Client::open(dir.path(), Era::Handshake, &flags);
-    let fork = client.done("create_sandbox_fork", json!({"purpose": "a try"}))["fork_id"].clone();
-    let fork = fork.as_str().expect("a name");
+    let forks = ["a try", "another"].map(|purpose| {
+        let made = client.done("create_sandbox_fork", json!({"purpose": purpose}));
+        made["fork_id"].as_str().expect("a name").to_owned()
+    });
     let mut token = Value::Null;
     for tool in TOOLS {
         // Compares the text with the object.
-        let result = client.call(tool.name, smallest(tool.name, fork, &token));
+        let result = client.call(tool.name, smallest(tool.name, &forks, &token));
         let body = &result["structuredContent"];
         assert_eq!(result["isError"], json!(false), "{result}");
         token = body.get("confirmation_token").cloned().unwrap_or(token);

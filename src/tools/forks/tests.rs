@@ -160,7 +160,7 @@ fn what_is_discarded_can_be_restored() {
     assert_eq!(shop.ask("list_forks", &json!({"include_over": true}))["forks"][0]["state"], "discarded");
     assert!(shop.ask("quick_stats", &json!({})).get("forks").is_none());
 
-    shop.follow(&gone);
+    shop.ask("update_fork", &json!({"fork_id": fork, "restore": true}));
     assert_eq!(state(&shop, &fork, "order-7")["total"], 60);
     assert_eq!(shop.ask("quick_stats", &json!({}))["forks"], 1);
 }
