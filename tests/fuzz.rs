@@ -96,7 +96,9 @@ fn check(seed: u64, judge: impl Fn(&mut Draw, &Known) -> (Made, Option<String>))
         known.learn(made.tool, &answered.body);
         let verdict = match &fault {
             None => verdict::of_valid(&made.arguments, &answered),
-            Some(fault) => verdict::of_invalid(&made.arguments, fault, &answered),
+            Some(fault) => verdict::of_invalid(&made.arguments, fault, &answered, || {
+                ask(&mut client, made.tool, &made.sound).is_error
+            }),
         };
         let call = format!("{} {}", made.tool, Value::Object(made.arguments));
         wrong.extend(verdict.map(|verdict| format!("{call}: {verdict}")));
