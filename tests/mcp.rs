@@ -1,5 +1,6 @@
 //! The real program over its real standard streams, as a client sees it: plain lines of JSON, in both eras.
 
+mod answers;
 mod audit;
 mod cancelled;
 mod client;

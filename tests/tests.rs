@@ -31,4 +31,5 @@ mod sql;
 mod kill;
 mod mcp;
 mod fuzz;
+mod questions;
 mod lessons;

@@ -38,6 +38,7 @@ mod meter;
 mod mistake;
 mod numbers;
 mod pushdown;
+mod repeated;
 mod run;
 mod scan;
 mod session;

@@ -25,6 +25,7 @@ use super::guard::{Guards, WITHHELD};
 use super::meter::metered;
 use super::mistake::{Known, told};
 use super::numbers::NumbersInText;
+use super::repeated::RepeatedProjections;
 use super::statement::{Names, parse, resolve, tables};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -165,6 +166,7 @@ fn session(ground: &Ground, tables: &Arc<Tables>, sql: &str) -> Result<SessionCo
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(NumbersInText));
     rules.push(Arc::new(Guards));
+    rules.push(Arc::new(RepeatedProjections));
     let mut table_functions = SessionStateDefaults::default_table_functions();
     for kind in Kind::ALL {
         let function = Arc::new(Function { kind, ground: ground.clone() });

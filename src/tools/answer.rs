@@ -1,5 +1,5 @@
-//! What does an answer look like? Puts its fields in one order, leaves out what is no news, and packs rows into the
-//! budget.
+//! What does an answer look like? Puts its fields in one order, leaves out what is no news, and shares out the
+//! budget; [`packing`](super::packing) makes rows fit.
 //!
 //! The order: `error`, `warnings`, `complete`, `scanned_to`, `matched`, `next_cursor`, `next_steps`, `query_id`, `branch`,
 //! `head_position`, `untrusted`, the tool's own fields, rows last: who stops reading early has what it needs to go on.
@@ -8,8 +8,9 @@
 
 use serde_json::{Value, json};
 
-use super::budget::{cut, cut_strings, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
-use super::cursor::Cursor;
+use super::budget::{TOKENS_MAX, cut, fit, tokens, tokens_of, tokens_of_member, tokens_of_object};
+use super::cut_texts::{ReadsOn, STEP_TOKENS, has_cut};
+use super::packing::{Packed, Rows};
 use super::{Answer, Image, Object};
 use crate::engine::QueryId;
 use crate::error::Error;
@@ -21,13 +22,8 @@ const MESSAGE_CHARS_MAX: usize = 600;
 const WARNING_CHARS_MAX: usize = 300;
 /// The most warnings; further ones are counted.
 const WARNINGS_MAX: usize = 8;
-/// What a cursor may cost, in tokens; kept free until it is known whether one is needed.
-const CURSOR_TOKENS: usize = 60;
 /// What the note that rows were cut or left out may cost, in tokens.
 const NOTE_TOKENS: usize = 30;
-
-/// The columns that a table keeps whatever they cost: position, timestamp, entity and type.
-const COLUMNS_MIN: usize = 4;
 
 /// How many events match, over all pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,32 +59,6 @@ impl Step {
     }
 }
 
-/// Rows that are packed into what the budget leaves.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    /// The columns of a table; without them the rows are objects.
-    pub columns: Option<Vec<String>>,
-    /// The field that holds the objects, such as `events`.
-    pub name: &'static str,
-    /// The rows.
-    pub items: Vec<Value>,
-    /// How the next page is reached when not every row fits.
-    pub paging: Option<Paging>,
-}
-
-/// How the pages of an answer follow each other.
-#[derive(Debug)]
-pub(crate) struct Paging {
-    /// A cursor whose place is filled in.
-    pub cursor: Cursor,
-    /// The position of each row; of a ranking also those that come behind them.
-    pub places: Vec<Position>,
-    /// Where the page after all of these rows begins; `None` when there is none.
-    pub next: Option<Position>,
-    /// The places are a ranking: the next page begins with the first of them that is not shown.
-    pub is_ranked: bool,
-}
-
 /// What a tool has to say, before it is put in order and packed.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
@@ -114,6 +84,10 @@ pub(crate) struct Reply {
     pub fields: Object,
     /// The rows.
     pub rows: Option<Rows>,
+    /// How the rest of their texts is read, where the rows are events.
+    pub reads_on: Option<ReadsOn>,
+    /// The same call with all the room there is, where it can be sent again.
+    pub again: Option<Step>,
     /// A picture for people, outside the budget: no model reads it as text.
     pub image: Option<Box<Image>>,
 }
@@ -134,10 +108,10 @@ impl Reply {
         let share = if rows.is_some() { 3 } else { 1 };
         let room = tokens_max.saturating_sub(fixed) / share;
         let is_large = tokens_of_object(&fields) > room;
-        let fields = fit_fields(fields, if is_large { room.saturating_sub(NOTE_TOKENS) } else { room });
-        let noted = if is_large { NOTE_TOKENS } else { 0 };
+        let noted = if is_large { NOTE_TOKENS + self.offer_again() } else { 0 };
+        let fields = fit_fields(fields, room.saturating_sub(noted));
         let left = tokens_max.saturating_sub(fixed + noted + tokens_of_object(&fields));
-        let packed = rows.map(|rows| rows.pack(left));
+        let packed = rows.map(|rows| self.pack(rows, fields.get("constant"), left));
         let cursor =
             packed.as_ref().and_then(|packed| packed.next_cursor.clone()).or(self.next_cursor.take());
         if let Some(packed) = &packed {
@@ -146,7 +120,12 @@ impl Reply {
             self.warnings.extend(packed.warning.clone());
         }
         if is_large {
-            self.warnings.push("long values were cut at the marks …+N; raise max_tokens".to_owned());
+            let remedy = if tokens_max < TOKENS_MAX {
+                "raise max_tokens"
+            } else {
+                "query_events reads a text on: event_ids, fields, text_offset"
+            };
+            self.warnings.push(format!("long values were cut at the marks …+N; {remedy}"));
         }
         let mut body = self.head(query_id, cursor);
         body.extend(fields);
@@ -154,6 +133,36 @@ impl Reply {
             body.insert(packed.name.to_owned(), packed.value);
         }
         Answer { body, is_error: false, image: self.image.take() }
+    }
+
+    /// Offers the same call with more room, and gives what that costs at most.
+    fn offer_again(&mut self) -> usize {
+        let fits = |step: &Step| tokens_of(&step.to_value()) + NOTE_TOKENS <= STEP_TOKENS;
+        let Some(again) = self.again.take().filter(fits) else { return 0 };
+        self.add_step(again);
+        STEP_TOKENS
+    }
+
+    /// Adds a call whose arguments hold stored text.
+    fn add_step(&mut self, step: Step) {
+        self.next_steps.push(step);
+        if !self.untrusted.contains(&"/next_steps") {
+            self.untrusted.push("/next_steps");
+        }
+    }
+
+    /// Packs the rows, and says how to read on where texts of theirs were cut.
+    fn pack(&mut self, rows: Rows, constant: Option<&Value>, tokens_max: usize) -> Packed {
+        let reads_on = self.reads_on.take();
+        let has_room = tokens_max >= 3 * STEP_TOKENS;
+        let reads_on =
+            reads_on.filter(|_| has_room && (constant.is_some_and(has_cut) || rows.may_be_cut(tokens_max)));
+        let Some(reads_on) = reads_on else { return rows.pack(tokens_max) };
+        let packed = rows.pack(tokens_max.saturating_sub(STEP_TOKENS));
+        if let Some(step) = reads_on.step(&packed.value, constant) {
+            self.add_step(step);
+        }
+        packed
     }
 
     fn head(&self, query_id: Option<QueryId>, cursor: Option<String>) -> Object {
@@ -233,118 +242,6 @@ fn fit_fields(fields: Object, tokens_max: usize) -> Object {
         .collect()
 }
 
-struct Packed {
-    name: &'static str,
-    value: Value,
-    next_cursor: Option<String>,
-    warning: Option<String>,
-}
-
-impl Rows {
-    /// What the cursor may cost; of a ranking that gets at most a sixth of the answer.
-    fn cursor_tokens(&mut self, tokens_max: usize) -> usize {
-        let Some(paging) = self.paging.as_mut().filter(|paging| paging.is_ranked) else {
-            return CURSOR_TOKENS;
-        };
-        loop {
-            let cost = paging.after(0, self.items.len()).map_or(0, |cursor| tokens(&cursor) + 4);
-            if cost <= tokens_max / 6 || paging.places.len() <= self.items.len() {
-                return cost;
-            }
-            let carried = paging.places.len() - self.items.len();
-            paging.places.truncate(self.items.len() + carried / 2);
-        }
-    }
-
-    fn pack(self, tokens_max: usize) -> Packed {
-        let Self { mut columns, name, mut items, paging } = self;
-        let header = match &mut columns {
-            Some(columns) => 12 + drop_columns(columns, &mut items, tokens_max / 2),
-            None => 5 + tokens(name),
-        };
-        let room = tokens_max.saturating_sub(header);
-        let mut used = 0;
-        let total = items.len();
-        let kept = items
-            .iter()
-            .take_while(|item| {
-                used += tokens_of(item) + 1;
-                used <= room
-            })
-            .count();
-        let mut warning = None;
-        if kept > 0 && kept < total && paging.is_none() {
-            warning =
-                Some(format!("{} more rows did not fit; raise max_tokens or name fields", total - kept));
-        }
-        let kept = if kept == 0 && total > 0 {
-            items.truncate(1);
-            items = items.into_iter().map(|item| fit_row(item, room)).collect();
-            warning = Some("the first row is larger than the budget and was cut at the marks …+N".to_owned());
-            1
-        } else {
-            items.truncate(kept);
-            kept
-        };
-        let next_cursor = paging.and_then(|paging| paging.after(kept, total));
-        let name = if columns.is_some() { "table" } else { name };
-        let value = match columns {
-            Some(columns) => json!({"columns": columns, "rows": items}),
-            None => Value::Array(items),
-        };
-        Packed { name, value, next_cursor, warning }
-    }
-}
-
-impl Paging {
-    /// The cursor of the page after `kept` of `total` rows.
-    pub(crate) fn after(&self, kept: usize, total: usize) -> Option<String> {
-        if self.is_ranked {
-            let ranked = self.places.get(kept..).filter(|rest| !rest.is_empty())?.to_vec();
-            return Some(Cursor { ranked, ..self.cursor.clone() }.encode());
-        }
-        let place = if kept < total {
-            kept.checked_sub(1).and_then(|last| self.places.get(last)).copied()
-        } else {
-            self.next
-        };
-        place.map(|place| Cursor { place, ..self.cursor.clone() }.encode())
-    }
-}
-
-/// Drops columns from the right until their names fit into `tokens_max`; gives what the names that stay cost.
-fn drop_columns(columns: &mut Vec<String>, items: &mut [Value], tokens_max: usize) -> usize {
-    let mut kept = 0;
-    let mut cost = 2;
-    for column in columns.iter() {
-        let more = tokens_of(&Value::from(column.as_str())) + 1;
-        if cost + more > tokens_max && kept >= COLUMNS_MIN {
-            break;
-        }
-        cost += more;
-        kept += 1;
-    }
-    columns.truncate(kept);
-    for row in items.iter_mut().filter_map(Value::as_array_mut) {
-        row.truncate(kept);
-    }
-    cost
-}
-
-/// One row cut to fit: a table's row keeps its cells, an object its shape as long as possible.
-fn fit_row(row: Value, tokens_max: usize) -> Value {
-    for chars_max in [8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30, 15] {
-        let (candidate, _) = cut_strings(row.clone(), chars_max);
-        if tokens_of(&candidate) < tokens_max {
-            return candidate;
-        }
-    }
-    match row {
-        Value::Array(cells) => cells.iter().map(|cell| cut(&cell.to_string(), 8)).collect(),
-        other => fit(other, tokens_max.saturating_sub(1)).0,
-    }
-}
-
 /// An error as an answer, in at most `tokens_max` estimated tokens. Its details `next_steps` and `untrusted` (JSON
 /// pointers to stored text) stand beside it.
 pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max: usize) -> Answer {
@@ -379,6 +276,8 @@ pub(crate) fn error_answer(error: &Error, warnings_so_far: &[String], tokens_max
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::cursor::Cursor;
+    use crate::tools::packing::Paging;
 
     fn cursor() -> Cursor {
         Cursor {

@@ -122,7 +122,9 @@ pub(crate) fn cut_strings(value: Value, chars_max: usize) -> (Value, bool) {
 }
 
 /// What is cut, step by step, until a value fits.
-const FIT_STEPS: [Bounds; 10] = [
+const FIT_STEPS: [Bounds; 12] = [
+    Bounds { chars: 32_000, items: 2_000, depth: 32 },
+    Bounds { chars: 16_000, items: 1_000, depth: 32 },
     Bounds { chars: 8_000, items: 500, depth: 32 },
     Bounds { chars: 2_000, items: 200, depth: 16 },
     Bounds { chars: 1_000, items: 100, depth: 12 },

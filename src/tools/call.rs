@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::answer::error_answer;
+use super::answer::{Step, error_answer};
 use super::argument::{Argument, Kind};
 use super::arguments::{Arguments, decode, example};
 use super::budget::{TOKENS_DEFAULT, TOKENS_MAX};
@@ -108,6 +108,7 @@ pub(super) fn run(engine: &Engine, tool: &'static Tool, given: &Object, caller: 
             damaged.temper(&mut reply);
             reply.warnings.splice(0..0, warnings);
             let query = call.remember();
+            reply.again = call.with_all_room();
             reply.finish(query, call.tokens_max)
         }
     }
@@ -319,6 +320,16 @@ impl<'a> Call<'a> {
     /// Whether whole events were asked for.
     pub(crate) fn is_detailed(&self) -> bool {
         self.arguments.text("response_format") == Some("detailed")
+    }
+
+    /// The call with the largest answer there is, where reading again gives more. It takes the arguments.
+    fn with_all_room(&mut self) -> Option<Step> {
+        if self.tokens_max >= TOKENS_MAX || self.cursor.is_some() || !self.tool.hints.read_only {
+            return None;
+        }
+        let mut arguments = std::mem::take(self.arguments.object_mut());
+        arguments.insert("max_tokens".to_owned(), TOKENS_MAX.into());
+        Some(Step::new(self.tool.name, Value::Object(arguments), "the same with more room"))
     }
 
     fn remember(&self) -> Option<QueryId> {

@@ -15,6 +15,7 @@ mod arguments;
 mod budget;
 mod call;
 mod cursor;
+mod cut_texts;
 mod damage;
 mod events_from_sql;
 mod fields;
@@ -24,6 +25,7 @@ mod get_entity_state;
 mod hybrid_search;
 mod import_events;
 mod operations;
+mod packing;
 #[cfg(test)]
 mod fixture;
 mod query_events;

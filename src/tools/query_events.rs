@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::answer::{Matched, Paging, Reply, Step};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{
     Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION, UPCAST,
 };
 use super::call::Call;
+use super::packing::Paging;
 use super::waiting::{self, WAIT_MS_MAX};
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};
@@ -446,10 +447,46 @@ mod tests {
         }
         let row = shop.ask("query_events", &json!({"fields": ["payload.text"], "limit": 1}));
         assert!(row["table"]["rows"][0][4].as_str().is_some_and(|text| text.ends_with("…+2970")), "{row}");
-        let id = shop.ask("query_events", &json!({"response_format": "detailed", "limit": 1}))["events"][0]["event_id"].clone();
-        let on = shop
-            .ask("query_events", &json!({"event_ids": [id], "fields": ["payload.text"], "text_offset": 120}));
+        let on = shop.follow(&row);
         assert!(on["table"]["rows"][0][4].as_str().is_some_and(|text| text.chars().count() == 2_970), "{on}");
+        assert!(on.get("next_steps").is_none(), "{on}");
+    }
+
+    /// Follows the ready calls of an answer from text to text, and gives all that `shown` sees of them.
+    #[track_caller]
+    fn read_to_the_end(shop: &Shop, arguments: &Value, shown: impl Fn(&Value) -> String) -> String {
+        let mut answer = shop.ask("query_events", arguments);
+        let mut read = String::new();
+        loop {
+            let text = shown(&answer);
+            let Some((begin, _)) = text.split_once("…+") else { return read + &text };
+            read.push_str(begin);
+            answer = shop.follow(&answer);
+        }
+    }
+
+    #[test]
+    fn a_cut_text_can_be_read_to_its_end_by_ready_calls() {
+        let shop = Shop::empty();
+        let text = (0..6_000).map(|word| format!("wörd{word} ")).collect::<Vec<_>>().concat();
+        let payload = json!({"odd key": {"text": text}}).to_string();
+        shop.append(vec![EventDraft::new("host", "noted", payload).expect("a draft")]);
+        let fork = shop.fork();
+        let cell = |answer: &Value| answer["table"]["rows"][0][4].as_str().expect("a text").to_owned();
+        for arguments in
+            [json!({}), json!({"branch": fork}), json!({"max_tokens": 700, "where": ["entity_id = 'host'"]})]
+        {
+            assert_eq!(read_to_the_end(&shop, &arguments, cell), text, "{arguments}");
+        }
+        let whole = |answer: &Value| {
+            let event = answer["events"][0]["payload"]["odd key"]["text"].as_str();
+            event.map_or_else(|| cell(answer), str::to_owned)
+        };
+        assert_eq!(read_to_the_end(&shop, &json!({"response_format": "detailed"}), whole), text);
+        let state = shop.ask("get_entity_state", &json!({"entity_id": "host"}));
+        let more = shop.follow(&state);
+        assert!(more["state"].to_string().len() > state["state"].to_string().len(), "{more}");
+        assert!(more["warnings"].to_string().contains("text_offset"), "{more}");
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub(super) const TOOL: Tool = Tool {
 fn run(call: &mut Call<'_>) -> Result<Reply> {
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let stats = view.snapshot.stats()?;
+    let paths = top_paths(call)?;
     let mut reply = Reply { head_position: Some(view.snapshot.head()), ..Reply::default() };
     reply.field("now", call.now.in_zone(view.zone).to_string());
     if let Some(words) = call.arguments.text("find") {
@@ -92,7 +93,6 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
             return Ok(reply);
         }
     }
-    let paths = top_paths(call)?;
     let everything = view.filter == Filter::default() && !view.is_cut;
     let mut counted = if everything && paths.is_empty() {
         counted_by_index(&stats)

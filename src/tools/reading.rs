@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Matched, Reply, Rows, Step};
+use super::answer::{Matched, Reply, Step};
 use super::budget::CONCISE_CHARS_MAX;
 use super::call::Call;
+use super::cut_texts::ReadsOn;
 use super::fields::every_field;
+use super::packing::Rows;
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{Found, Profile, Stretch, View, Wish, exactly, tally};
 use crate::error::{Error, Result};
@@ -81,6 +83,7 @@ impl Call<'_> {
         if events.is_empty() {
             return;
         }
+        reply.reads_on = Some(self.reads_on(events, style));
         if self.is_detailed() {
             reply.untrusted.push("/events");
             let items = events.iter().map(|event| whole(event, style)).collect();
@@ -97,6 +100,23 @@ impl Call<'_> {
         }
         reply.untrusted.push("/table");
         reply.rows = Some(Rows { columns: Some(columns), name: "table", items: rows, paging: None });
+    }
+
+    /// How the texts of these events are read on where rows in that style cut them.
+    pub(crate) fn reads_on<'e>(
+        &self,
+        events: impl IntoIterator<Item = &'e Event>,
+        style: &RowStyle,
+    ) -> ReadsOn {
+        let beside = ["branch", "upcast"].into_iter().filter_map(|name| {
+            let value = self.arguments.object().get(name)?;
+            Some((name.to_owned(), value.clone()))
+        });
+        ReadsOn {
+            event_ids: events.into_iter().map(|event| event.event_id.to_string()).collect(),
+            offset: style.text_offset,
+            beside: beside.collect(),
+        }
     }
 
     /// Says that nothing matched, and the calls that find something: the nearest name, or the filter to drop.

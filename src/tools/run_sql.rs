@@ -1,11 +1,13 @@
 //! `run_sql`: one SELECT over a branch as of a moment.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::answer::{Matched, Reply, Rows};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use super::budget::{CONCISE_CHARS_MAX, cut};
 use super::call::Call;
+use super::cut_texts::{has_cut, shown_of};
+use super::packing::Rows;
 use super::{Hints, Object, Tool};
 use crate::error::Result;
 use crate::event::TimeZone;
@@ -17,6 +19,8 @@ const ROWS_MAX: usize = 1_000;
 const FEW_ROWS: usize = 20;
 /// The most characters of a text where there are few rows.
 const FEW_CHARS_MAX: usize = 2_000;
+/// The longest statement that is said again to read on in its texts, in bytes.
+const REPEATED_BYTES_MAX: usize = 400;
 
 const ARGUMENTS: &[Argument] = &[
     Argument::required("sql", Kind::Text, "One SELECT (or EXPLAIN SELECT)"),
@@ -57,7 +61,44 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let sql = call.arguments.text("sql").unwrap_or_default();
     let limits = RunLimits { rows_max: ROWS_MAX, ..RunLimits::AGENT };
     let outcome = run_statement(&call.engine, &view, call.now, sql, limits, call.arguments.flag("explain"))?;
-    Ok(reply(&outcome, view.zone))
+    let mut reply = reply(&outcome, view.zone);
+    read_on(call, &mut reply);
+    Ok(reply)
+}
+
+/// Says how the rest of a text is read where texts were cut: with one row by a ready call, else in words, because the rows of a
+/// statement have no names.
+fn read_on(call: &Call<'_>, reply: &mut Reply) {
+    let Some(Rows { columns: Some(columns), items, .. }) = &reply.rows else { return };
+    if !items.iter().any(has_cut) {
+        return;
+    }
+    let sql = call.arguments.text("sql").unwrap_or_default().trim().trim_end_matches(';');
+    let cut = items.first().and_then(Value::as_array).and_then(|cells| {
+        let mut named = columns.iter().zip(cells);
+        named.find_map(|(column, cell)| Some((column.replace('"', "\"\""), shown_of(cell.as_str()?)?)))
+    });
+    match cut.filter(|_| items.len() == 1 && sql.len() <= REPEATED_BYTES_MAX) {
+        Some((column, shown)) => {
+            let (begin, middle) =
+                (format!("SELECT substr(CAST(\"{column}\" AS VARCHAR), "), format!(") AS \"{column}\" FROM ("));
+            let (from, sql) = already_read(sql, &begin, &middle).unwrap_or((1, sql));
+            let rest = format!("{begin}{}{middle}{sql})", from + shown);
+            let mut arguments = call.arguments.object().clone();
+            arguments.insert("sql".to_owned(), json!(rest));
+            reply.next_steps.push(Step::new("run_sql", Value::Object(arguments), "the rest of the text"));
+            reply.untrusted.push("/next_steps");
+        }
+        None => reply.warnings.push(format!(
+            "texts that end in …+N were cut; up to {FEW_ROWS} rows show {FEW_CHARS_MAX} characters, and substr(column, N) reads on"
+        )),
+    }
+}
+
+/// From where a statement of [`read_on`] reads which other statement: one is not put into the other.
+fn already_read<'s>(sql: &'s str, begin: &str, middle: &str) -> Option<(usize, &'s str)> {
+    let (from, rest) = sql.strip_prefix(begin)?.split_once(middle)?;
+    Some((from.parse().ok()?, rest.strip_suffix(')')?))
 }
 
 fn reply(outcome: &Outcome, zone: TimeZone) -> Reply {
@@ -129,6 +170,33 @@ mod tests {
         let answer = Shop::with_orders().ask("run_sql", &json!({"sql": "SELECT count(*) FROM events"}));
         assert_eq!(answer["table"]["rows"], json!([[270]]), "{answer}");
         assert!(tokens_of(&answer) <= 60, "{}: {answer}", tokens_of(&answer));
+    }
+
+    #[test]
+    fn cut_texts_are_read_on() {
+        let shop = Shop::empty();
+        let text = (0..900).map(|word| format!("word{word} ")).collect::<Vec<_>>().concat();
+        let payload = json!({"text": text}).to_string();
+        let draft = |entity: usize| {
+            EventDraft::new(&format!("e-{entity}"), "note", payload.as_str()).expect("a draft")
+        };
+        shop.append((0..30).map(draft).collect());
+        let mut answer =
+            shop.ask("run_sql", &json!({"sql": "SELECT text AS \"the text\" FROM note LIMIT 1;"}));
+        let mut read = String::new();
+        loop {
+            let shown = answer["table"]["rows"][0][0].as_str().expect("a text");
+            let Some((begin, _)) = shown.split_once("…+") else {
+                read.push_str(shown);
+                break;
+            };
+            read.push_str(begin);
+            answer = shop.follow(&answer);
+        }
+        assert_eq!(read, text);
+        let many = shop.ask("run_sql", &json!({"sql": "SELECT text FROM note"}));
+        assert!(many["warnings"].to_string().contains("substr"), "{many}");
+        assert!(many.get("next_steps").is_none());
     }
 
     #[test]

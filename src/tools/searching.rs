@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Number, Value, json};
 
-use super::answer::{Matched, Paging, Reply, Rows, Step};
+use super::answer::{Matched, Reply, Step};
 use super::argument::{Argument, CONSTANT, Field, Kind};
 use super::call::Call;
+use super::packing::{Paging, Rows};
 use super::table::{RowStyle, Table, table, whole};
 use crate::engine::{FoundRanked, Hit, Sought, View};
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const HITS_MAX: i64 = 200;
 /// The most hits behind those shown that a cursor carries, unless more were asked for at a time.
 const CARRIED_MAX: usize = 60;
+/// The most pages of hits that a cursor carries: who asks for few pays for few.
+const PAGES_CARRIED_MAX: usize = 5;
 
 /// How many hits, and how fresh.
 pub(super) const HITS: &[Argument] = &[
@@ -150,6 +153,7 @@ impl Call<'_> {
             return Ok(());
         }
         let style = RowStyle { only_wanted: true, ..self.row_style(view)? };
+        reply.reads_on = Some(self.reads_on(shown.iter().map(|hit| &hit.event), &style));
         let mut rows = if self.is_detailed() {
             reply.untrusted.push("/hits");
             let items = shown.iter().map(|hit| detailed(hit, &style, words)).collect();
@@ -158,7 +162,7 @@ impl Call<'_> {
             reply.untrusted.push("/table");
             concise(reply, shown, &style, words)
         };
-        let carried = limit.max(CARRIED_MAX);
+        let carried = limit.max(CARRIED_MAX.min(limit.saturating_mul(PAGES_CARRIED_MAX)));
         let places =
             shown.iter().map(|hit| hit.event.position).chain(found.behind.iter().copied().take(carried));
         let paging = Paging {

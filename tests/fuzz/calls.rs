@@ -11,6 +11,8 @@ use super::values::{condition, path, statement, text};
 pub(crate) struct Made {
     pub(crate) tool: &'static str,
     pub(crate) arguments: Map<String, Value>,
+    /// The same without the mistake that was put in.
+    pub(crate) sound: Map<String, Value>,
 }
 
 /// Arguments of which a call can have one only: each is another thing to do.
@@ -29,19 +31,22 @@ const APART: &[&[&str]] = &[
 pub(crate) fn valid(draw: &mut Draw, known: &Known) -> Made {
     let tool = &TOOLS[draw.below(TOOLS.len())];
     if let Some(cursor) = cursor_of(draw, known, tool) {
-        return Made { tool: tool.name, arguments: Map::from_iter([("cursor".to_owned(), cursor.into())]) };
+        let arguments = Map::from_iter([("cursor".to_owned(), cursor.into())]);
+        return Made { tool: tool.name, sound: arguments.clone(), arguments };
     }
     let density = 2 + draw.below(8);
-    Made { tool: tool.name, arguments: arguments(draw, known, tool, density) }
+    let arguments = arguments(draw, known, tool, density);
+    Made { tool: tool.name, sound: arguments.clone(), arguments }
 }
 
 /// A call with one mistake, and the argument that has it.
 pub(crate) fn invalid(draw: &mut Draw, known: &Known) -> (Made, String) {
     loop {
         let tool = &TOOLS[draw.below(TOOLS.len())];
-        let mut arguments = arguments(draw, known, tool, 8);
+        let sound = arguments(draw, known, tool, 8);
+        let mut arguments = sound.clone();
         if let Some(fault) = spoil(draw, tool, &mut arguments) {
-            return (Made { tool: tool.name, arguments }, fault);
+            return (Made { tool: tool.name, arguments, sound }, fault);
         }
     }
 }

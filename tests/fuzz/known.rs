@@ -17,6 +17,8 @@ pub(crate) struct Answered {
     pub(crate) body: Value,
     /// Whether it is an error.
     pub(crate) is_error: bool,
+    /// What is wrong with how it came, whatever it says.
+    pub(crate) defect: Option<String>,
 }
 
 /// Calls a tool of the store under test.
@@ -130,7 +132,7 @@ fn step(key: &str) -> String {
 
 /// The answer to a call that must succeed.
 fn asked(ask: &mut Ask<'_>, tool: &str, arguments: &Value) -> Value {
-    let Answered { body, is_error } = ask(tool, arguments.as_object().expect("an object"));
-    assert!(!is_error, "{tool} {arguments}: {body}");
+    let Answered { body, is_error, defect } = ask(tool, arguments.as_object().expect("an object"));
+    assert!(!is_error && defect.is_none(), "{tool} {arguments}: {body} {defect:?}");
     body
 }

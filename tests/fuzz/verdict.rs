@@ -18,17 +18,27 @@ pub(crate) fn budget(arguments: &Map<String, Value>) -> usize {
 /// What is wrong with the answer to a call whose arguments are as the table wants them; it may be refused for what they
 /// mean.
 pub(crate) fn of_valid(arguments: &Map<String, Value>, answered: &Answered) -> Option<String> {
-    too_large(arguments, answered).or_else(|| answered.is_error.then(|| broken(answered)).flatten())
+    bad_anyway(arguments, answered).or_else(|| answered.is_error.then(|| broken(answered)).flatten())
 }
 
-/// What is wrong with the answer to a call whose argument `fault` is a mistake.
-pub(crate) fn of_invalid(arguments: &Map<String, Value>, fault: &str, answered: &Answered) -> Option<String> {
-    too_large(arguments, answered).or_else(|| {
+/// What is wrong with the answer to a call whose argument `fault` is a mistake. Arguments by chance may hold another one, which
+/// is as good to name: `is_refused_anyway` asks without the first.
+pub(crate) fn of_invalid(
+    arguments: &Map<String, Value>,
+    fault: &str,
+    answered: &Answered,
+    is_refused_anyway: impl FnOnce() -> bool,
+) -> Option<String> {
+    bad_anyway(arguments, answered).or_else(|| {
         if !answered.is_error {
             return Some(format!("the mistake in {fault} was taken"));
         }
-        broken(answered).or_else(|| unnamed(answered, fault))
+        broken(answered).or_else(|| unnamed(answered, fault).filter(|_| !is_refused_anyway()))
     })
+}
+
+fn bad_anyway(arguments: &Map<String, Value>, answered: &Answered) -> Option<String> {
+    answered.defect.clone().or_else(|| too_large(arguments, answered))
 }
 
 fn too_large(arguments: &Map<String, Value>, answered: &Answered) -> Option<String> {

@@ -100,6 +100,23 @@ impl Store {
     }
 }
 
+impl ForkChange {
+    /// Refuses what no fork can be.
+    ///
+    /// # Errors
+    /// `Invalid` (`bad_argument`), naming the argument.
+    pub(crate) fn check(&self) -> Result<()> {
+        let default = NewFork::default();
+        check_limits(&NewFork {
+            purpose: self.purpose.clone().unwrap_or_default(),
+            ttl_seconds: self.ttl_seconds.unwrap_or(0),
+            quota_events: self.quota_events.unwrap_or(default.quota_events),
+            quota_bytes: self.quota_bytes.unwrap_or(default.quota_bytes),
+            ..default
+        })
+    }
+}
+
 impl Forks {
     pub(super) fn info(&self, state: &mut State, id: &ForkId) -> Result<ForkInfo> {
         let slot = state.slots.get(id).ok_or_else(|| ForkId::unknown(id.as_str()))?;
@@ -138,14 +155,7 @@ impl Forks {
     fn update(&self, id: &ForkId, change: &ForkChange) -> Result<ForkInfo> {
         let mut state = self.usable(id)?;
         let now = self.main.options.clock.now();
-        let default = NewFork::default();
-        check_limits(&NewFork {
-            purpose: change.purpose.clone().unwrap_or_default(),
-            ttl_seconds: change.ttl_seconds.unwrap_or(0),
-            quota_events: change.quota_events.unwrap_or(default.quota_events),
-            quota_bytes: change.quota_bytes.unwrap_or(default.quota_bytes),
-            ..default
-        })?;
+        change.check()?;
         self.change(&mut state, id, |manifest| {
             let Some(entry) = &mut manifest.fork else { return };
             entry.used_at = now.as_micros();

@@ -9,8 +9,9 @@ use crate::engine::{OBSERVE_TIME_MAX, Observed, Stopped, View};
 use crate::error::Result;
 use crate::event::{Position, quote};
 use crate::tools::Image;
-use crate::tools::answer::{Paging, Reply, Rows};
+use crate::tools::answer::Reply;
 use crate::tools::call::Call;
+use crate::tools::packing::{Paging, Rows};
 
 /// The answer to a call.
 pub(super) fn tell(

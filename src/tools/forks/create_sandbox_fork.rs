@@ -1,13 +1,11 @@
 //! `create_sandbox_fork`: a branch to try things on.
 
-use serde_json::json;
-
 use super::told::{FORK, QUOTA_BYTES, QUOTA_EVENTS, TTL, fork};
 use crate::engine::{Wish, check_fork_writes};
 use crate::error::{Error, Result};
 use crate::event::{Filter, IdempotencyKey, Position, Timestamp, quote};
 use crate::store::{NewFork, Order, Scan, ScanLimits, Snapshot};
-use crate::tools::answer::{Reply, Step};
+use crate::tools::answer::Reply;
 use crate::tools::argument::{Argument, BUDGET, Kind, LIMIT_DEFAULT, POSITION};
 use crate::tools::call::Call;
 use crate::tools::{Hints, Tool};
@@ -65,15 +63,6 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     reply.untrusted.push("/purpose");
     if info.duplicate {
         reply.field("duplicate", true);
-    }
-    let entity = call.engine.store().snapshot().event(info.cut)?.map(|event| event.entity_id);
-    let arguments = json!({
-        "branch": info.id.as_str(),
-        "events": [{"entity_id": entity.as_ref().map_or("order-1", |entity| entity.as_str()), "event_type": "…", "payload": {}}],
-    });
-    reply.next_steps.push(Step::new("append_events", arguments, "try something; main does not notice"));
-    if entity.is_some() {
-        reply.untrusted.push("/next_steps");
     }
     Ok(reply)
 }

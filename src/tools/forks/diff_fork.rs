@@ -8,9 +8,10 @@ use super::told::{FORK_ID, conflict};
 use crate::engine::{EntityDiff, FieldMoved, ForkDiff, Numbers};
 use crate::error::Result;
 use crate::event::{Position, visible};
-use crate::tools::answer::{Paging, Reply, Rows, Step};
+use crate::tools::answer::{Reply, Step};
 use crate::tools::argument::{Argument, BUDGET, Field, Kind};
 use crate::tools::call::Call;
+use crate::tools::packing::{Paging, Rows};
 use crate::tools::{Hints, Object, Tool};
 
 /// The entities that an answer shows when nothing else is asked for.

@@ -1,12 +1,10 @@
 //! `discard_fork`: throws a fork away.
 
-use serde_json::json;
-
 use super::dropping::{TOKEN, check_agreed};
 use super::told::{FORK_ID, fork};
 use crate::engine::check_fork_writes;
 use crate::error::Result;
-use crate::tools::answer::{Reply, Step};
+use crate::tools::answer::Reply;
 use crate::tools::argument::{Argument, BUDGET, Field, LIMIT_DEFAULT};
 use crate::tools::call::Call;
 use crate::tools::{Hints, Tool};
@@ -40,9 +38,9 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     let id = call.fork_id()?;
     check_agreed(call, &id, "discard")?;
     let info = call.engine.store().discard_fork(&id)?;
-    let mut reply = Reply { fields: fork(&info), ..Reply::default() };
+    let mut fields = fork(&info);
+    fields.retain(|name, _| TOOL.fields.iter().any(|field| field.name == name));
+    let mut reply = Reply { fields, ..Reply::default() };
     reply.untrusted.push("/purpose");
-    let arguments = json!({"fork_id": id.as_str(), "restore": true});
-    reply.next_steps.push(Step::new("update_fork", arguments, "brings it back, for 24 h"));
     Ok(reply)
 }

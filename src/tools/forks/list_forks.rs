@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::told::fork;
 use crate::error::{ErrorKind, Result};
 use crate::store::{ForkId, ForkInfo, ForkListed, ForkState};
-use crate::tools::answer::{Reply, Rows, Step};
+use crate::tools::answer::{Reply, Step};
 use crate::tools::argument::{Argument, BUDGET, Field, Kind};
 use crate::tools::call::Call;
+use crate::tools::packing::Rows;
 use crate::tools::{Hints, Tool};
 
 /// The forks that an answer shows when nothing else is asked for.

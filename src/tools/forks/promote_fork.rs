@@ -161,11 +161,5 @@ fn next_steps(call: &Call<'_>, reply: &mut Reply, id: &ForkId, promoted: &Promot
     } else if promotion.dry_run && promoted.events > 0 {
         let arguments = again("confirmation_token", promoted.diff.as_str().into());
         reply.next_steps.push(Step::new("promote_fork", arguments.into(), "does it"));
-    } else if !promotion.dry_run {
-        reply.next_steps.push(Step::new(
-            "discard_fork",
-            json!({"fork_id": id.as_str()}),
-            "once it is not needed any more",
-        ));
     }
 }

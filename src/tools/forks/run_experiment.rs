@@ -6,10 +6,11 @@ use crate::engine::{Engine, check_fork_writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{nearest, quote};
 use crate::store::{ForkId, NewFork};
-use crate::tools::answer::{Reply, Rows};
+use crate::tools::answer::Reply;
 use crate::tools::append_events::EVENT;
 use crate::tools::argument::{Argument, BUDGET, Field, Kind, LIMIT_DEFAULT};
 use crate::tools::call::Call;
+use crate::tools::packing::Rows;
 use crate::tools::{Answer, Hints, Object, TOOLS, Tool};
 
 /// The most variants of one experiment: 8.

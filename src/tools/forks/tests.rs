@@ -145,6 +145,17 @@ fn a_conflict_is_told_with_the_choices_there_are() {
 }
 
 #[test]
+fn a_reset_that_is_refused_for_its_purpose_drops_nothing() {
+    let (shop, fork) = cheaper();
+    let asked = shop.refused("update_fork", &json!({"fork_id": fork, "reset": true}), "confirmation_needed");
+    let mut call = asked["next_steps"][0]["arguments"].clone();
+    call["purpose"] = "long ".repeat(300).into();
+    let body = shop.refused("update_fork", &call, "bad_argument");
+    assert_eq!(body["error"]["argument"], "purpose");
+    assert_eq!(shop.ask("diff_fork", &json!({"fork_id": fork}))["events"], 4);
+}
+
+#[test]
 fn what_is_discarded_can_be_restored() {
     let (shop, fork) = cheaper();
     let asked = shop.refused("discard_fork", &json!({"fork_id": fork}), "confirmation_needed");
@@ -160,7 +171,7 @@ fn what_is_discarded_can_be_restored() {
     assert_eq!(shop.ask("list_forks", &json!({"include_over": true}))["forks"][0]["state"], "discarded");
     assert!(shop.ask("quick_stats", &json!({})).get("forks").is_none());
 
-    shop.follow(&gone);
+    shop.ask("update_fork", &json!({"fork_id": fork, "restore": true}));
     assert_eq!(state(&shop, &fork, "order-7")["total"], 60);
     assert_eq!(shop.ask("quick_stats", &json!({}))["forks"], 1);
 }

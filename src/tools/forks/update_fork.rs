@@ -57,6 +57,14 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         return tag_main(call);
     }
     let id = call.fork_id()?;
+    let change = ForkChange {
+        ttl_seconds: call.arguments.ordinal("ttl_seconds"),
+        quota_events: call.arguments.ordinal("quota_events"),
+        quota_bytes: call.arguments.ordinal("quota_bytes"),
+        purpose: call.arguments.text("purpose").map(str::to_owned),
+    };
+    // Before anything is dropped: a call that is refused changes nothing.
+    change.check()?;
     let store = call.engine.store();
     if call.arguments.flag("restore") {
         store.restore_fork(&id)?;
@@ -66,12 +74,6 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     } else {
         tag(call, &id)?;
     }
-    let change = ForkChange {
-        ttl_seconds: call.arguments.ordinal("ttl_seconds"),
-        quota_events: call.arguments.ordinal("quota_events"),
-        quota_bytes: call.arguments.ordinal("quota_bytes"),
-        purpose: call.arguments.text("purpose").map(str::to_owned),
-    };
     let info = store.update_fork(&id, &change)?;
     let mut reply = Reply { fields: fork(&info), ..Reply::default() };
     reply.untrusted.push("/purpose");

@@ -8,9 +8,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Filter, nearest, quote};
 use crate::schema::{Checker, Entry, Operation, Registry, Subject};
 use crate::store::Snapshot;
-use crate::tools::answer::{Reply, Rows, Step};
+use crate::tools::answer::{Reply, Step};
 use crate::tools::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_DEFAULT, POSITION};
 use crate::tools::call::Call;
+use crate::tools::packing::Rows;
 use crate::tools::{Hints, Tool};
 
 /// The most subjects that an answer lists: 500.

@@ -6,9 +6,10 @@ use crate::engine::{Measure, Survey, View, filter_of};
 use crate::error::{Error, Result};
 use crate::event::{NamePattern, quote};
 use crate::schema::{Checker, Registry, Subject};
-use crate::tools::answer::{Reply, Rows, Step};
+use crate::tools::answer::{Reply, Step};
 use crate::tools::argument::{Argument, BRANCH, BUDGET, Field, Kind, LIMIT_MAX, POSITION};
 use crate::tools::call::Call;
+use crate::tools::packing::Rows;
 use crate::tools::{Hints, Object, Tool};
 
 /// The misfits that an answer shows when nothing else is asked for.
