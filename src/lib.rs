@@ -109,7 +109,8 @@
 //! as long as the log file is among the newest ([`hot_window_bytes`](store::Options::hot_window_bytes)), and reads use
 //! the log. Beyond that the log file goes, once every row of the segment was compared with it. Small segments next to each
 //! other are merged, and then their indexes. All of this happens on one thread of low priority, one manifest swap a step; a
-//! crash in between leaves files that no manifest names.
+//! crash in between leaves files that no manifest names. While more than 8 MiB a second are appended it waits, until so much log
+//! has come together ([`upkeep_backlog_bytes_max`](store::Options::upkeep_backlog_bytes_max)) that it cannot any more.
 //!
 //! Nothing is emptied unless a [`RetentionPolicy`](store::RetentionPolicy) says so. Then what is to go is noted in the
 //! manifest, recorded by an event of its own, and only then are segments written anew without these payloads: an
