@@ -22,6 +22,7 @@
 //! | `reindex` | `model`? (the embedder's, which must be the owner's), `vectors`? (false: everything) | `head_position`; returns when it has begun |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
+//! | `recent_queries` | – | `queries[]` {`query_id`, `tool`, `arguments`, `when`} of the last 7 days, newest first, `more`? (how many did not fit) |
 //!
 //! `append_batch`, `known_keys`, `export_page` and `verify` take `branch`? too (`main`); of a fork `verify` proves the fork alone.
 //!
@@ -35,6 +36,7 @@ mod export_page;
 mod index;
 mod known_keys;
 mod prompt;
+mod recent_queries;
 mod retention;
 mod snapshot;
 mod sql;
@@ -76,6 +78,7 @@ pub static OPERATIONS: &[Operation] = &[
     index::REINDEX,
     complete::OPERATION,
     prompt::OPERATION,
+    recent_queries::OPERATION,
 ];
 
 /// Performs the operation with that name.
