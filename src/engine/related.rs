@@ -191,12 +191,11 @@ impl Walk<'_> {
         let mut causes = Vec::new();
         for (name, id) in named.into_iter().zip(&ids) {
             self.found.examined += 1;
-            match id.as_ref().and_then(|_| events.next()).flatten() {
-                Some(cause) => causes.push(cause),
-                None => {
-                    self.found.unknown.0 += 1;
-                    self.found.unknown.1.get_or_insert_with(|| name.to_owned());
-                }
+            if let Some(cause) = id.as_ref().and_then(|_| events.next()).flatten() {
+                causes.push(cause);
+            } else {
+                self.found.unknown.0 += 1;
+                self.found.unknown.1.get_or_insert_with(|| name.to_owned());
             }
         }
         causes.sort_by_key(|cause| cause.position);

@@ -41,17 +41,17 @@ pub(super) fn asked(call: &Call<'_>) -> Option<Relation> {
 
 /// Answers with what is related.
 pub(super) fn run(call: &mut Call<'_>, relation: Relation) -> Result<Reply> {
-    if let Some(other) = ["wait_ms", "compare"].into_iter().find(|name| call.arguments.has(name)) {
-        let message =
-            format!("follow related events: {other} does not go with related; leave out one of them");
-        return Err(Error::invalid("bad_argument", message).with("argument", other));
-    }
     let started = call.engine.measured();
     let index = index(call);
     // Ordering: the view behind the index, so that it holds every event that the index knows.
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let style = call.row_style(&view)?;
     let stretch = stretch(call, view.snapshot.head())?;
+    if let Some(other) = ["wait_ms", "compare"].into_iter().find(|name| call.arguments.has(name)) {
+        let message =
+            format!("follow related events: {other} does not go with related; leave out one of them");
+        return Err(Error::invalid("bad_argument", message).with("argument", other));
+    }
     let has_ids = call.arguments.has("event_ids");
     let starts = if has_ids { by_ids(call, &view)? } else { by_filter(call, &view, &stretch)? };
     let all = Filter { as_of: view.filter.as_of, ..Filter::default() };

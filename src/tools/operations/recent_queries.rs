@@ -16,6 +16,7 @@ const ARGUMENTS_TOKENS_MAX: usize = 400;
 /// The operation.
 pub(super) const OPERATION: Operation = Operation { name: "recent_queries", run };
 
+#[expect(clippy::unnecessary_wraps, reason = "every operation of the table may fail")]
 fn run(engine: &Engine, _: &Object, _: &Caller) -> Result<Object> {
     let recent = engine.queries().recent(engine.clock().now());
     let mut left = TOKENS_DEFAULT.saturating_sub(BESIDE_TOKENS);
