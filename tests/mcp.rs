@@ -6,6 +6,7 @@ mod client;
 mod confirmation;
 mod followed;
 mod limits;
+mod subscriptions;
 
 use std::path::Path;
 

@@ -97,6 +97,8 @@ struct Known {
 #[derive(Default)]
 struct State {
     known: HashMap<String, Known>,
+    /// When one was last asked.
+    last: i64,
     /// The newest file: its first line's time, its handle, and where the next line goes.
     open: Option<(i64, Arc<dyn DiskFile>, u64)>,
 }
@@ -117,6 +119,7 @@ impl Queries {
         let (now, id) = (now.as_micros(), id.to_string());
         let mut guard = self.state.lock();
         let state = guard.get_or_insert_with(|| self.load(now));
+        state.last = state.last.max(now);
         if let Some(known) = state.known.get_mut(&id).filter(|known| now - known.written < RENEWED_US) {
             known.used = known.used.max(now);
             return;
@@ -141,6 +144,11 @@ impl Queries {
         let mut guard = self.state.lock();
         let state = guard.get_or_insert_with(|| self.load(now));
         state.known.get(id).filter(|known| now - known.used <= KEPT_US)?.query()
+    }
+
+    /// When a query was last asked, in µs; 0 before the first.
+    pub(crate) fn last_asked(&self, now: Timestamp) -> i64 {
+        self.state.lock().get_or_insert_with(|| self.load(now.as_micros())).last
     }
 
     /// The queries that are not forgotten, with their ids and when each was last asked: the newest first.
@@ -174,6 +182,7 @@ impl Queries {
             let Ok(bytes) = file.map() else { continue };
             for line in String::from_utf8_lossy(&bytes).lines() {
                 if let Some((id, at)) = id_of(line) {
+                    state.last = state.last.max(at);
                     state.known.insert(id, Known { used: at, written: at, line: line.into() });
                 }
             }

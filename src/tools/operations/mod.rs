@@ -23,6 +23,7 @@
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
 //! | `recent_queries` | – | `queries[]` {`query_id`, `tool`, `arguments`, `when`} of the last 7 days, newest first, `more`? (how many did not fit) |
+//! | `touched` | `after_position`?, `asked_at`? (µs; as answered before), `wait_ms`? (0; at most 5,000, for news) | `head_position`, `asked_at` (when a query was last asked), `entities[]`?, `types[]`? (of the events behind `after_position`), `everything`? (they are too many) |
 //!
 //! `append_batch`, `known_keys`, `export_page` and `verify` take `branch`? too (`main`); of a fork `verify` proves the fork alone.
 //!
@@ -40,6 +41,7 @@ mod recent_queries;
 mod retention;
 mod snapshot;
 mod sql;
+mod touched;
 mod verify;
 
 pub(super) use index::told_of;
@@ -79,6 +81,7 @@ pub static OPERATIONS: &[Operation] = &[
     complete::OPERATION,
     prompt::OPERATION,
     recent_queries::OPERATION,
+    touched::OPERATION,
 ];
 
 /// Performs the operation with that name.
