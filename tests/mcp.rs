@@ -5,8 +5,10 @@ mod audit;
 mod cancelled;
 mod client;
 mod confirmation;
+mod followed;
 mod limits;
 mod progress;
+mod subscriptions;
 
 use std::path::Path;
 
@@ -320,7 +322,7 @@ fn prompts_are_rendered_with_facts_of_the_store() {
 #[test]
 fn resources_show_the_store_an_entity_and_a_type() {
     in_both_eras(&[], |client| {
-        assert_eq!(names(&client.ask("resources/list", json!({})), "resources"), ["overview"]);
+        assert_eq!(names(&client.ask("resources/list", json!({})), "resources"), ["overview", "queries"]);
         let templates = names(&client.ask("resources/templates/list", json!({})), "resourceTemplates");
         assert_eq!(templates, ["entity", "type"]);
         let mut read = |uri: &str| {

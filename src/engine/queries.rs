@@ -1,7 +1,7 @@
 //! Which query was that? Remembers the arguments behind each `query_id`, so that it can be refined and its pages go on
 //! in every process and after a restart.
 //!
-//! Kept 7 days and at most 2 MiB, which a start reads in some 10 ms; oldest forgotten first. In `DIR/queries/` there are up
+//! Kept 7 days after its last use (which a restart remembers to the hour) and at most 2 MiB, which a start reads in some 10 ms; oldest forgotten first. In `DIR/queries/` there are up
 //! to eight files of 256 KiB, named by the
 //! microsecond of their first line, each line `{"at": µs, "id": "q-…", "tool": "…", "arguments": {…}}`. It is a
 //! memory, not data: nothing is synced, what cannot be written is kept for this process only, and a torn line is passed
@@ -24,6 +24,8 @@ use crate::store::disk::{Disk, DiskFile};
 /// How long a query is remembered: 7 days, in microseconds.
 const KEPT_US: i64 = 7 * DAY_US;
 const DAY_US: i64 = 86_400_000_000;
+/// How long a line in a file stands for later uses too: an hour, in microseconds.
+const RENEWED_US: i64 = DAY_US / 24;
 /// The most bytes in one file.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 /// The most files.
@@ -83,9 +85,20 @@ pub(crate) struct Queries {
     state: Mutex<Option<State>>,
 }
 
+/// A query as it is kept.
+struct Known {
+    /// When it was last asked.
+    used: i64,
+    /// When its line was last written.
+    written: i64,
+    line: Arc<str>,
+}
+
 #[derive(Default)]
 struct State {
-    known: HashMap<String, (i64, Arc<str>)>,
+    known: HashMap<String, Known>,
+    /// When one was last asked.
+    last: i64,
     /// The newest file: its first line's time, its handle, and where the next line goes.
     open: Option<(i64, Arc<dyn DiskFile>, u64)>,
 }
@@ -106,7 +119,9 @@ impl Queries {
         let (now, id) = (now.as_micros(), id.to_string());
         let mut guard = self.state.lock();
         let state = guard.get_or_insert_with(|| self.load(now));
-        if state.known.get(&id).is_some_and(|(at, _)| now - at < DAY_US) {
+        state.last = state.last.max(now);
+        if let Some(known) = state.known.get_mut(&id).filter(|known| now - known.written < RENEWED_US) {
+            known.used = known.used.max(now);
             return;
         }
         let line = json!({"at": now, "id": id, "tool": query.tool, "arguments": query.arguments}).to_string();
@@ -115,12 +130,12 @@ impl Queries {
         }
         self.write(state, now, &line);
         if state.known.len() >= QUERIES_MAX {
-            let mut ages: Vec<i64> = state.known.values().map(|(at, _)| *at).collect();
+            let mut ages: Vec<i64> = state.known.values().map(|known| known.used).collect();
             ages.sort_unstable();
             let middle = ages.get(ages.len() / 2).copied().unwrap_or(now);
-            state.known.retain(|_, (at, _)| *at > middle);
+            state.known.retain(|_, known| known.used > middle);
         }
-        state.known.insert(id, (now, line.into()));
+        state.known.insert(id, Known { used: now, written: now, line: line.into() });
     }
 
     /// The query with that id, unless it is forgotten.
@@ -128,15 +143,26 @@ impl Queries {
         let now = now.as_micros();
         let mut guard = self.state.lock();
         let state = guard.get_or_insert_with(|| self.load(now));
-        let (at, line) = state.known.get(id)?;
-        if now - at > KEPT_US {
-            return None;
-        }
-        let line: Value = serde_json::from_str(line).ok()?;
-        Some(Query {
-            tool: line.get("tool")?.as_str()?.to_owned(),
-            arguments: line.get("arguments")?.as_object()?.clone(),
-        })
+        state.known.get(id).filter(|known| now - known.used <= KEPT_US)?.query()
+    }
+
+    /// When a query was last asked, in µs; 0 before the first.
+    pub(crate) fn last_asked(&self, now: Timestamp) -> i64 {
+        self.state.lock().get_or_insert_with(|| self.load(now.as_micros())).last
+    }
+
+    /// The queries that are not forgotten, with their ids and when each was last asked: the newest first.
+    pub(crate) fn recent(&self, now: Timestamp) -> Vec<(Timestamp, String, Query)> {
+        let now = now.as_micros();
+        let mut guard = self.state.lock();
+        let state = guard.get_or_insert_with(|| self.load(now));
+        let mut recent: Vec<(&String, &Known)> =
+            state.known.iter().filter(|(_, known)| now - known.used <= KEPT_US).collect();
+        recent.sort_by(|(a, x), (b, y)| y.used.cmp(&x.used).then_with(|| a.cmp(b)));
+        let read = |(id, known): (&String, &Known)| {
+            Some((Timestamp::from_micros(known.used), id.clone(), known.query()?))
+        };
+        recent.into_iter().filter_map(read).collect()
     }
 
     fn load(&self, now: i64) -> State {
@@ -156,7 +182,8 @@ impl Queries {
             let Ok(bytes) = file.map() else { continue };
             for line in String::from_utf8_lossy(&bytes).lines() {
                 if let Some((id, at)) = id_of(line) {
-                    state.known.insert(id, (at, line.into()));
+                    state.last = state.last.max(at);
+                    state.known.insert(id, Known { used: at, written: at, line: line.into() });
                 }
             }
             let size = u64::try_from(bytes.len()).unwrap_or(FILE_BYTES_MAX);
@@ -181,6 +208,16 @@ impl Queries {
                 Err(_) => state.open = None,
             }
         }
+    }
+}
+
+impl Known {
+    fn query(&self) -> Option<Query> {
+        let line: Value = serde_json::from_str(&self.line).ok()?;
+        Some(Query {
+            tool: line.get("tool")?.as_str()?.to_owned(),
+            arguments: line.get("arguments")?.as_object()?.clone(),
+        })
     }
 }
 
@@ -269,6 +306,26 @@ mod tests {
         much_later.remember(id(2), &query(2), later(9 * DAY_US));
         check(&much_later, 1, later(9 * DAY_US), false);
         assert_eq!(dated_files(&dir.path().join("queries"), &RealDisk).len(), 1);
+    }
+
+    #[test]
+    fn a_query_that_is_used_again_is_kept_from_then_on() {
+        const HOUR_US: i64 = DAY_US / 24;
+        let dir = TempDir::new().expect("a directory");
+        let queries = open(&dir);
+        queries.remember(id(1), &query(1), NOW);
+        queries.remember(id(2), &query(2), later(1));
+        queries.remember(id(1), &query(1), later(HOUR_US / 2));
+        queries.remember(id(1), &query(1), later(20 * HOUR_US));
+        let end = later(KEPT_US + 20 * HOUR_US);
+        check(&queries, 1, end, true);
+        check(&queries, 2, end, false);
+        check(&open(&dir), 1, end, true);
+        check(&open(&dir), 1, later(KEPT_US + 20 * HOUR_US + 1), false);
+        let recent = queries.recent(later(20 * HOUR_US));
+        let found: Vec<(Timestamp, String)> = recent.into_iter().map(|(at, id, _)| (at, id)).collect();
+        assert_eq!(found, [(later(20 * HOUR_US), id(1).to_string()), (later(1), id(2).to_string())]);
+        assert_eq!(queries.recent(end).len(), 1);
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::filter::Conditions;
+use crate::event::limits::NAME_BYTES_MAX;
 use crate::event::{EntityId, Event, Filter, NamePattern, Position, TimeZone, Timestamp, parse_zone, quote};
 use crate::store::{Order, Scan, ScanLimits, ScanPlan, Snapshot, Work};
 
 /// The longest a call scans: 2 s; then it answers with what it has.
-const SCAN_TIME_MAX: Duration = Duration::from_secs(2);
+pub(super) const SCAN_TIME_MAX: Duration = Duration::from_secs(2);
 /// The most payload bytes one page holds: 16 MiB.
 const PAGE_BYTES_MAX: usize = 16 << 20;
 /// How long a call goes on counting what did not fit into its page: 500 ms.
@@ -71,8 +72,8 @@ impl Wish<'_> {
                 .map_err(|error| error.context(name).with("argument", name))
         };
         let filter = Filter {
-            entity_id: self.entity_id.map(NamePattern::parse),
-            event_type: self.event_type.map(NamePattern::parse),
+            entity_id: name_pattern("entity_id", self.entity_id)?,
+            event_type: name_pattern("event_type", self.event_type)?,
             since: time("since", self.since)?,
             until: time("until", self.until)?,
             as_of: time("as_of", self.as_of)?,
@@ -112,6 +113,22 @@ impl Wish<'_> {
         };
         Err(Error::invalid("empty_time_range", message).with("argument", "since"))
     }
+}
+
+/// The pattern of a name; one that is longer than any stored name is a slip.
+fn name_pattern(argument: &str, text: Option<&str>) -> Result<Option<NamePattern>> {
+    let pattern = text.map(NamePattern::parse);
+    if let Some(NamePattern::Exact(name) | NamePattern::Prefix(name)) = &pattern
+        && name.len() > NAME_BYTES_MAX
+    {
+        let message = format!(
+            "read {argument} {}: it is {} bytes but no name is longer than {NAME_BYTES_MAX}; shorten it, or end it with * for a prefix",
+            quote(name),
+            name.len()
+        );
+        return Err(Error::invalid("name_too_long", message).with("argument", argument));
+    }
+    Ok(pattern)
 }
 
 /// A stretch of the events of a view.

@@ -18,6 +18,7 @@ mod prompts;
 mod resources;
 mod server;
 mod stdio;
+mod subscriptions;
 mod surface;
 mod transport;
 mod uri;

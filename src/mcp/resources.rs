@@ -1,4 +1,4 @@
-//! *What can be attached to a conversation without a call?* The store as a whole, an entity, an event type: as JSON
+//! *What can be attached to a conversation without a call?* The store as a whole, the latest queries, an entity, an event type: as JSON
 //! text, made of what the tools answer and within their budget.
 
 use rmcp::model::{ErrorData, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
@@ -20,7 +20,13 @@ pub(crate) fn list() -> Vec<Resource> {
         .with_title("The store")
         .with_description("What the store holds: counts, event types, fields, time range, limits.")
         .with_mime_type(JSON);
-    vec![overview]
+    let queries = Resource::new(uri::QUERIES, "queries")
+        .with_title("Recent queries")
+        .with_description(
+            "The queries of the last 7 days, newest first: query_id for refine, tool, arguments, when.",
+        )
+        .with_mime_type(JSON);
+    vec![overview, queries]
 }
 
 /// The resources that are named by what they show.
@@ -41,6 +47,10 @@ pub(crate) fn read(host: &Host, caller: &Caller, address: &str) -> Result<ReadRe
     let ask = |tool: &str, arguments: Value| answer(host, caller, address, tool, arguments);
     let body = match Target::parse(address) {
         Some(Target::Overview) => Value::Object(ask("quick_stats", json!({}))?),
+        Some(Target::Queries) => {
+            let queries = host.operate("recent_queries", &Object::new(), caller);
+            Value::Object(queries.map_err(|error| failed(address, &error.to_string(), None))?)
+        }
         Some(Target::Entity(id)) => {
             let state = ask("get_entity_state", json!({"entity_id": id, "max_tokens": PART_TOKENS}))?;
             let events = ask("query_events", json!({"entity_id": exactly(&id), "max_tokens": PART_TOKENS}))?;
@@ -55,7 +65,8 @@ pub(crate) fn read(host: &Host, caller: &Caller, address: &str) -> Result<ReadRe
             json!({"stats": stats, "sample": ask("sample_events", filter)?})
         }
         None => {
-            let known = format!("it is none of {}, {}, {}", uri::OVERVIEW, uri::ENTITY, uri::TYPE);
+            let known =
+                format!("it is none of {}, {}, {}, {}", uri::OVERVIEW, uri::QUERIES, uri::ENTITY, uri::TYPE);
             return Err(not_found(address, &known));
         }
     };
@@ -90,8 +101,12 @@ fn answer(
     if text("kind") == "not_found" {
         return Err(not_found(address, text("message")));
     }
-    let message = format!("failed to read {}: {}", quote(address), text("message"));
-    Err(ErrorData::internal_error(message, Some(error)))
+    let reason = text("message").to_owned();
+    Err(failed(address, &reason, Some(error)))
+}
+
+fn failed(address: &str, reason: &str, error: Option<Value>) -> ErrorData {
+    ErrorData::internal_error(format!("failed to read {}: {reason}", quote(address)), error)
 }
 
 fn not_found(address: &str, reason: &str) -> ErrorData {

@@ -10,14 +10,16 @@ use rmcp::model::{
     CustomRequest, CustomResult, ElicitationAction, ErrorCode, ErrorData, GetPromptRequestParams,
     GetPromptResponse, Implementation, InputResponses, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    SubscriptionsListenRequestParams, Tool, ToolAnnotations, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::confirm::{Question, Questions};
 use super::image::picture;
+use super::subscriptions::{self, Subscriptions};
 use super::surface::Surface;
 use super::{completions, confirm, progress, prompts, resources};
 use crate::door::Host;
@@ -44,6 +46,7 @@ pub(crate) struct Server {
     tools: Vec<Tool>,
     instructions: String,
     questions: Questions,
+    subscriptions: Subscriptions,
 }
 
 impl Server {
@@ -53,7 +56,8 @@ impl Server {
         // What the owner of a damaged store says comes first in the agent's mind too.
         let warnings = host.warnings().into_iter().map(|warning| format!("\n\nWarning: {warning}"));
         let instructions = tools::instructions(can_write) + &warnings.collect::<String>();
-        Self { host, surface, tools, instructions, questions: Questions::default() }
+        let (questions, subscriptions) = (Questions::default(), Subscriptions::default());
+        Self { host, surface, tools, instructions, questions, subscriptions }
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
@@ -142,6 +146,7 @@ impl ServerHandler for Server {
             .enable_tools()
             .enable_prompts()
             .enable_resources()
+            .enable_resources_subscribe()
             .enable_completions()
             .build();
         let allsource = Implementation::new("allsource", env!("CARGO_PKG_VERSION"))
@@ -225,6 +230,33 @@ impl ServerHandler for Server {
         Ok(contents.await??.into())
     }
 
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let (caller, peer) = (self.caller(&context), context.peer.clone());
+        self.subscriptions.subscribe(&self.host, caller, request.uri, peer).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscriptions.unsubscribe(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(subscriptions::accepted(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let caller = self.caller(context.request_context());
+        self.subscriptions.listen(&self.host, caller, &context).await
+    }
+
     async fn complete(
         &self,
         request: CompleteRequestParams,
@@ -244,6 +276,9 @@ impl ServerHandler for Server {
             "completion/complete" => request.params_as::<CompleteRequestParams>().err(),
             "prompts/get" => request.params_as::<GetPromptRequestParams>().err(),
             "resources/read" => request.params_as::<ReadResourceRequestParams>().err(),
+            "resources/subscribe" => request.params_as::<SubscribeRequestParams>().err(),
+            "resources/unsubscribe" => request.params_as::<UnsubscribeRequestParams>().err(),
+            "subscriptions/listen" => request.params_as::<SubscriptionsListenRequestParams>().err(),
             "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => {
                 request.params_as::<PaginatedRequestParams>().err()
             }

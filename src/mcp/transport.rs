@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorData, JsonRpcMessage, RequestId,
+    ServerJsonRpcMessage,
 };
 use rmcp::transport::Transport;
 use serde_json::json;
@@ -78,6 +79,12 @@ where
     /// conversation, though it is merely early, such as a notification about an abandoned probe.
     fn is_timely(&mut self, message: &ClientJsonRpcMessage, bytes: usize) -> bool {
         match message {
+            // It is open until the client cancels it: no answer is waited for, and it takes nobody's place.
+            JsonRpcMessage::Request(request)
+                if matches!(request.request, ClientRequest::SubscriptionsListenRequest(_)) =>
+            {
+                true
+            }
             JsonRpcMessage::Request(request) => {
                 let is_new = self.open_requests.add(&request.id, bytes);
                 if !is_new {
@@ -229,7 +236,7 @@ async fn write_line<W: AsyncWrite + Unpin>(
 
 #[cfg(test)]
 mod tests {
-    use rmcp::model::{ClientRequest, NumberOrString, RequestMetaObject};
+    use rmcp::model::{NumberOrString, RequestMetaObject};
 
     use serde_json::Value;
 

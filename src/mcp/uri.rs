@@ -1,8 +1,10 @@
-//! *Which thing does a resource's address name?* `allsource://overview`, `allsource://entity/{entity_id}`,
-//! `allsource://type/{event_type}`; the names are percent-encoded, since they may hold anything.
+//! *Which thing does a resource's address name?* `allsource://overview`, `allsource://queries`,
+//! `allsource://entity/{entity_id}`, `allsource://type/{event_type}`; the names are percent-encoded, since they may hold anything.
 
 /// The address of the store as a whole.
 pub(crate) const OVERVIEW: &str = "allsource://overview";
+/// The address of the queries that were asked lately.
+pub(crate) const QUERIES: &str = "allsource://queries";
 /// The template of an entity's address.
 pub(crate) const ENTITY: &str = "allsource://entity/{entity_id}";
 /// The template of an event type's address.
@@ -13,6 +15,8 @@ pub(crate) const TYPE: &str = "allsource://type/{event_type}";
 pub(crate) enum Target {
     /// The store as a whole.
     Overview,
+    /// The queries that were asked lately.
+    Queries,
     /// An entity, by its id.
     Entity(String),
     /// An event type, by its name.
@@ -24,6 +28,9 @@ impl Target {
     pub(crate) fn parse(address: &str) -> Option<Self> {
         if address == OVERVIEW {
             return Some(Self::Overview);
+        }
+        if address == QUERIES {
+            return Some(Self::Queries);
         }
         let (kind, name) = address.strip_prefix("allsource://")?.split_once('/')?;
         let name = decode(name).filter(|name| !name.is_empty())?;
@@ -65,6 +72,7 @@ mod tests {
         let entity = |id: &str| Target::Entity(id.to_owned());
         let event_type = |name: &str| Target::Type(name.to_owned());
         check("allsource://overview", &Target::Overview);
+        check("allsource://queries", &Target::Queries);
         check("allsource://entity/order-7", &entity("order-7"));
         check("allsource://entity/owner%2Frepo", &entity("owner/repo"));
         check("allsource://entity/owner/repo", &entity("owner/repo"));

@@ -19,8 +19,9 @@ use crate::event::{Position, Timestamp, quote};
 use crate::store::Snapshot;
 
 /// Arguments that shape an answer and say nothing about which events: another tool's refinement leaves them behind.
-const SHAPES: [&str; 26] = [
+const SHAPES: [&str; 27] = [
     "wait_ms",
+    "related",
     "limit",
     "order",
     "fields",

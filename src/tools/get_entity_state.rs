@@ -10,7 +10,7 @@ use super::{Hints, Object, Tool};
 use crate::engine::{Change, Folded, Moment, Origin, Stretch, View, Wish, diff, exactly};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::filter::Path;
-use crate::event::{EntityId, NamePattern, Position, TimeZone, Version, quote, visible};
+use crate::event::{EntityId, NamePattern, Position, TimeZone, Timestamp, Version, quote, visible};
 use crate::store::Order;
 
 const VERSION: Kind = Kind::Integer { min: 1, max: i64::MAX };
@@ -59,7 +59,7 @@ pub(super) const TOOL: Tool = Tool {
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
     let name = call.arguments.text("entity_id").unwrap_or("").to_owned();
-    let entity = EntityId::new(name.as_str())?;
+    let entity = EntityId::new(name.as_str()).map_err(|error| error.with("argument", "entity_id"))?;
     let now_view = view(call, None)?;
     let Some(head) = call.snapshot()?.entity_head(&entity)? else {
         return Err(unknown_entity(call, &name)?);
@@ -118,13 +118,17 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
 /// The events of the entity at the moment that was asked for, or that is compared with.
 fn view(call: &Call<'_>, compare_as_of: Option<&str>) -> Result<View> {
     let wish = Wish {
-        as_of: compare_as_of.or_else(|| call.arguments.text("as_of")),
+        as_of: call.arguments.text("as_of").filter(|_| compare_as_of.is_none()),
         known_at: call.arguments.text("known_at"),
         as_of_position: call.arguments.ordinal("as_of_position"),
         time_zone: call.arguments.text("time_zone"),
         ..Wish::default()
     };
     let mut view = wish.over(call.snapshot()?, call.now)?;
+    if let Some(text) = compare_as_of {
+        let named = |error: Error| error.context("compare_as_of").with("argument", "compare_as_of");
+        view.filter.as_of = Some(Timestamp::parse(text, call.now, view.zone).map_err(named)?);
+    }
     // The name itself, not a pattern: a trailing star is part of it.
     view.filter.entity_id = call.arguments.text("entity_id").map(|name| NamePattern::Exact(name.to_owned()));
     Ok(view)
@@ -308,6 +312,19 @@ mod tests {
             &json!("carrier"),
         );
         check(&json!({"entity_id": "order-4", "compare_version": 3}), "/changes", &json!([]));
+    }
+
+    #[test]
+    fn a_mistake_names_its_argument() {
+        let shop = Shop::with_orders();
+        let asked = json!({"entity_id": "order-4", "compare_as_of": "tomorrowish"});
+        let body = shop.refused("get_entity_state", &asked, "not_a_time");
+        assert_eq!(body["error"]["argument"], "compare_as_of");
+        let message = body["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("compare_as_of"), "{message}");
+        let long = json!({"entity_id": "x".repeat(2_000)});
+        let body = shop.refused("get_entity_state", &long, "name_too_long");
+        assert_eq!(body["error"]["argument"], "entity_id");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use super::argument::{
     Argument, BUDGET, CONSTANT, FILTER, FORMAT, Field, Kind, LIMIT_DEFAULT, PAGE, POSITION, UPCAST,
 };
 use super::call::Call;
+use super::compare::{self, COMPARE};
 use super::packing::Paging;
+use super::related::{self, RELATED};
 use super::waiting::{self, WAIT_MS_MAX};
 use super::{Hints, Object, Tool};
 use crate::engine::{Found, Stretch, View};
@@ -21,6 +23,7 @@ const EVENT_IDS_MAX: usize = 1_000;
 
 const ARGUMENTS: &[Argument] = &[
     Argument::optional("event_ids", Kind::Texts, "Only these events"),
+    Argument::optional("related", RELATED, "What led to, came of or shares a request with them"),
     Argument::optional("after_position", POSITION, "Only later events"),
     Argument::optional("before_position", POSITION, "Only earlier events"),
     Argument::optional("order", Kind::Choice(&["desc", "asc"]), "By position; desc: newest first"),
@@ -28,6 +31,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("text_offset", POSITION, "With fields: show texts from this character"),
     Argument::optional("explain", Kind::Flag, "Say how it was found"),
     Argument::optional("wait_ms", Kind::Integer { min: 0, max: WAIT_MS_MAX }, "If none yet, wait for one"),
+    COMPARE,
     UPCAST,
 ];
 
@@ -39,12 +43,13 @@ pub(super) const TOOL: Tool = Tool {
     description: "Find events by entity, type, time and conditions on any payload path, newest first. Concise rows \
                   show the paths you filter on or name in fields, else those that vary most; what is the same in \
                   every row of the page stands once under constant. matched counts all pages. Follow next_cursor, sent alone, \
-                  for more. Cut texts end in …+N: read on with event_ids, fields and text_offset. For the folded \
-                  state of one entity use get_entity_state; for an overview quick_stats.",
+                  for more. Cut texts end in …+N: read on with event_ids, fields and text_offset. related adds \
+                  causes or effects, by hop. For an entity's state use get_entity_state; for an overview quick_stats.",
     hints: Hints::READ,
     arguments: &[FILTER, ARGUMENTS, PAGE, FORMAT, BUDGET],
     fields: &[
         Field::new("explain", "object"),
+        Field::new("compare", "object"),
         CONSTANT,
         Field::new("more_fields", "integer"),
         Field::new("table", "object"),
@@ -56,6 +61,9 @@ pub(super) const TOOL: Tool = Tool {
 };
 
 fn run(call: &mut Call<'_>) -> Result<Reply> {
+    if let Some(relation) = related::asked(call) {
+        return related::run(call, relation);
+    }
     waiting::check(call)?;
     let view = call.wish().over(call.snapshot()?, call.now)?;
     let style = call.row_style(&view)?;
@@ -90,6 +98,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
         let us = u64::try_from(us).unwrap_or(u64::MAX);
         reply.field("explain", Value::Object(explained(plan, &found, us)));
     }
+    compare::add(call, &view, &mut reply)?;
     call.show(&mut reply, &found.events, &style);
     let descending = stretch.order == Order::Descending;
     let paging = Paging {
@@ -127,7 +136,7 @@ fn go_on_waiting(call: &Call<'_>, head: Position) -> Step {
 }
 
 /// Which positions are read; who waits without saying from where waits for what comes behind `head`, oldest first.
-fn stretch(call: &Call<'_>, head: Position) -> Result<Stretch> {
+pub(super) fn stretch(call: &Call<'_>, head: Position) -> Result<Stretch> {
     let waits = call.arguments.has("wait_ms");
     let order = match call.arguments.text("order") {
         Some("asc") => Order::Ascending,
@@ -268,6 +277,25 @@ mod tests {
         check(&shop, &json!({"since": "now-2h", "until": "now"}), &[269, 268]);
         check(&shop, &json!({"as_of_position": 2}), &[2, 1]);
         check(&shop, &json!({"where": ["payload.total = 30"]}), &[10]);
+    }
+
+    #[test]
+    fn a_name_that_no_event_can_have_is_a_mistake() {
+        let shop = Shop::with_orders();
+        for argument in ["entity_id", "event_type"] {
+            for (name, end) in [("x".repeat(257), ""), ("x".repeat(2_000), "*")] {
+                let asked = json!({argument: format!("{name}{end}")});
+                for tool in ["query_events", "quick_stats", "sample_events", "semantic_search_events"] {
+                    let mut asked = asked.clone();
+                    if tool == "semantic_search_events" {
+                        asked["query"] = "payment".into();
+                    }
+                    let body = shop.refused(tool, &asked, "name_too_long");
+                    assert_eq!(body["error"]["argument"], argument, "{tool}");
+                }
+            }
+            shop.ask("query_events", &json!({argument: format!("{}*", "x".repeat(256))}));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::answer::Reply;
 use super::argument::{Argument, BUDGET, FILTER, Field, Kind, LIMIT_DEFAULT, LIMIT_MAX};
 use super::budget::cut;
 use super::call::Call;
+use super::compare::{self, COMPARE};
 use super::fields::{every_field, fields};
 use super::operations::told_of;
 use super::reading::nearest_entities;
@@ -42,6 +43,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument::optional("metrics", Kind::Choices(SECTIONS), "Only these sections"),
     Argument::optional("top_values", Kind::Texts, "Paths (4): their commonest values, counted"),
     Argument::optional("limit", Kind::Integer { min: 1, max: LIMIT_MAX }, "Most names per section; 20"),
+    COMPARE,
 ];
 
 /// The tool.
@@ -60,6 +62,7 @@ pub(super) const TOOL: Tool = Tool {
         Field::new("now", "string"),
         Field::new("found", "object"),
         Field::new("counts", "object"),
+        Field::new("compare", "object"),
         Field::new("top_values", "object"),
         Field::new("types", "object"),
         Field::new("fields", "object"),
@@ -103,6 +106,7 @@ fn run(call: &mut Call<'_>) -> Result<Reply> {
     reply.incomplete = counted.scanned_to.is_some();
     put_top_values(&mut reply, &paths, std::mem::take(&mut counted.values));
     call.warn_of_unknown_paths(&mut reply, &view, &[], &paths)?;
+    compare::add(call, &view, &mut reply)?;
     if everything {
         counted = counted_by_index(&stats);
     }

@@ -77,6 +77,8 @@ impl Call<'_> {
         let published = indexer.on_branch(published, self.engine.store())?;
         // Ordering: the view behind the indexes, so that it holds every event that they know.
         let view = self.wish().over(self.snapshot()?, self.now)?;
+        // A mistake in fields is one also where there is no hit to show them of.
+        self.row_style(&view)?;
         Ok(Ground { published, view, stale })
     }
 
@@ -359,6 +361,20 @@ mod tests {
         append(&shop, &one, "a parcel for begonia was found");
         append(&shop, &two, "refund granted to gentian, the money goes back");
         (shop, one, two)
+    }
+
+    #[test]
+    fn a_mistake_in_fields_is_one_also_without_hits() {
+        let shop = Shop::empty();
+        for tool in ["semantic_search_events", "hybrid_search"] {
+            let mut asked = json!({"fields": ["payload..x"]});
+            asked[if tool == "hybrid_search" { "keywords" } else { "query" }] = "tulip".into();
+            let body = shop.refused(tool, &asked, "path_syntax");
+            assert!(
+                body["error"]["message"].as_str().is_some_and(|text| text.contains("fields[0]")),
+                "{body:?}"
+            );
+        }
     }
 
     #[test]

@@ -9,13 +9,14 @@ use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 use super::corpus::Corpus;
 use super::document::{EMPTIED, EMPTIED_TERM};
 use super::exact::Exact;
-use super::fields::term_at;
+use super::fields::{ending_so, term_at};
 use super::lookup::Places;
 use super::narrow::{Left, Narrow};
 use super::plan::{Plan, Planner, search_failed};
 use super::query::KeywordQuery;
 use super::schema::Fields;
 use super::top::Top;
+use super::words::{Manner, Words};
 use crate::error::Result;
 use crate::event::Position;
 use crate::search::positions::PositionSet;
@@ -243,6 +244,64 @@ impl KeywordReader {
         Ok(PositionSet::of_runs(runs))
     }
 
+    /// Adds the events up to `through` that may have one of these texts at a path, which is written whole: each has every
+    /// word of the text there, perhaps in another order and beside others. Who needs the text itself reads the event.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk fails.
+    pub(crate) fn add_holders<'t>(
+        &self,
+        path: &str,
+        texts: impl Iterator<Item = &'t str>,
+        through: Position,
+        found: &mut PositionSet,
+    ) -> Result<()> {
+        let mut words = Words::default();
+        let texts: Vec<Vec<Term>> = texts.map(|text| self.terms_of(path, text, &mut words)).collect();
+        self.search_holders(&texts, through, found).map_err(search_failed)
+    }
+
+    /// The terms of a text at a path; of one without a word that which says that there is something at the path.
+    fn terms_of(&self, path: &str, text: &str, words: &mut Words) -> Vec<Term> {
+        let mut terms = Vec::new();
+        words.each(text, Manner::Stored, 0, &mut |piece| {
+            if piece.finest {
+                terms.push(Term::from_field_text(self.fields.fields, &term_at(path, piece.term)));
+            }
+        });
+        if terms.is_empty() {
+            terms.push(Term::from_field_text(self.fields.fields, &ending_so(path)));
+        }
+        terms
+    }
+
+    fn search_holders(
+        &self,
+        texts: &[Vec<Term>],
+        through: Position,
+        found: &mut PositionSet,
+    ) -> tantivy::Result<()> {
+        for segment in self.by_age()? {
+            let index = segment.reader.inverted_index(self.fields.fields)?;
+            let newest = segment.places.at_or_below(through.min(segment.through));
+            for terms in texts {
+                let mut postings = Vec::with_capacity(terms.len());
+                for term in terms {
+                    postings.extend(index.read_postings(term, IndexRecordOption::Basic)?);
+                }
+                if postings.len() < terms.len() {
+                    continue;
+                }
+                for document in in_all(&mut postings, newest) {
+                    if !segment.reader.is_deleted(document) {
+                        found.insert(segment.places.position(document));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The fields of a query that no event has, as they were written: they are searched for as text.
     ///
     /// # Errors
@@ -278,6 +337,25 @@ impl KeywordReader {
         segments.sort_by_key(|segment| std::cmp::Reverse(segment.places.newest().min(segment.through)));
         Ok(segments)
     }
+}
+
+/// The documents from `first` on that are in all of these, in order.
+fn in_all<P: DocSet>(postings: &mut [P], first: DocId) -> Vec<DocId> {
+    postings.sort_by_key(DocSet::size_hint);
+    let Some((fewest, others)) = postings.split_first_mut() else { return Vec::new() };
+    let mut documents = Vec::new();
+    let mut document = if fewest.doc() < first { fewest.seek(first) } else { fewest.doc() };
+    while document != TERMINATED {
+        let is_in = |other: &mut P| {
+            let at = if other.doc() < document { other.seek(document) } else { other.doc() };
+            at == document
+        };
+        if others.iter_mut().all(is_in) {
+            documents.push(document);
+        }
+        document = fewest.advance();
+    }
+    documents
 }
 
 fn add_scored(

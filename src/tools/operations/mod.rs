@@ -22,6 +22,8 @@
 //! | `reindex` | `model`? (the embedder's, which must be the owner's), `vectors`? (false: everything) | `head_position`; returns when it has begun |
 //! | `complete` | `kind` (`entity_id`, `event_type`, `branch`), `prefix`? (""), `limit`? (100) | `values[]` |
 //! | `prompt` | `name`, `arguments`? {} | `text` |
+//! | `recent_queries` | – | `queries[]` {`query_id`, `tool`, `arguments`, `when`} of the last 7 days, newest first, `more`? (how many did not fit) |
+//! | `touched` | `after_position`?, `asked_at`? (µs; as answered before), `wait_ms`? (0; at most 5,000, for news) | `head_position`, `asked_at` (when a query was last asked), `entities[]`?, `types[]`? (of the events behind `after_position`), `everything`? (they are too many) |
 //!
 //! `append_batch`, `known_keys`, `export_page` and `verify` take `branch`? too (`main`); of a fork `verify` proves the fork alone.
 //!
@@ -35,9 +37,11 @@ mod export_page;
 mod index;
 mod known_keys;
 mod prompt;
+mod recent_queries;
 mod retention;
 mod snapshot;
 mod sql;
+mod touched;
 mod verify;
 
 pub(super) use index::told_of;
@@ -76,6 +80,8 @@ pub static OPERATIONS: &[Operation] = &[
     index::REINDEX,
     complete::OPERATION,
     prompt::OPERATION,
+    recent_queries::OPERATION,
+    touched::OPERATION,
 ];
 
 /// Performs the operation with that name.
