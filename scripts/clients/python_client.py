@@ -133,8 +133,8 @@ async def protocol(client):
 
     resources = (await client.list_resources()).resources
     templates = (await client.list_resource_templates()).resource_templates
-    check(len(resources) == 1 and len(templates) == 2, "one resource, two templates")
-    for uri in ["allsource://overview", "allsource://entity/order-1", "allsource://type/order.placed"]:
+    check(len(resources) == 2 and len(templates) == 2, "two resources, two templates")
+    for uri in ["allsource://overview", "allsource://queries", "allsource://entity/order-1", "allsource://type/order.placed"]:
         text = (await client.read_resource(uri)).contents[0].text
         check(isinstance(json.loads(text), dict), f"{uri}: {len(text)} characters")
     try:

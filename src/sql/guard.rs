@@ -29,6 +29,8 @@ use crate::error::{Error, ErrorKind};
 const VALUE_BYTES_MAX: u128 = 128 << 10;
 /// The most bytes that a function makes of one batch of rows: 64 MiB.
 const BATCH_BYTES_MAX: u128 = 64 << 20;
+/// The most bytes of a regular expression that is given to a function: 1,000. The groups of a longer one take gigabytes.
+const PATTERN_BYTES_MAX: u128 = 1_000;
 /// The most characters of the text between the parts of `string_agg`.
 const SEPARATOR_CHARS_MAX: usize = 1_000;
 
@@ -49,9 +51,11 @@ enum Growth {
     Counted,
     /// As many values as the second argument says.
     Resized,
+    /// A part of the first argument.
+    Part,
 }
 
-const GROWTHS: [(&str, Growth); 22] = [
+const GROWTHS: [(&str, Growth); 24] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::Padded),
@@ -74,7 +78,12 @@ const GROWTHS: [(&str, Growth); 22] = [
     ("generate_series", Growth::Counted),
     ("array_resize", Growth::Resized),
     ("string_to_array", Growth::Sum),
+    ("regexp_match", Growth::Part),
+    ("regexp_instr", Growth::Part),
 ];
+
+/// Functions that remember the groups of a regular expression, their second argument.
+const PATTERNED: [&str; 3] = ["regexp_replace", "regexp_match", "regexp_instr"];
 
 /// Aggregates whose value grows with each row.
 const COLLECTORS: [&str; 2] = ["string_agg", "array_agg"];
@@ -207,7 +216,17 @@ impl Guarded {
         let is_constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
         let mut total = 0_u128;
+        let pattern = args.args.get(1).filter(|_| PATTERNED.contains(&self.name()));
         for row in 0..rows {
+            let pattern_bytes = pattern.map_or(0, |pattern| bytes_at(pattern, row));
+            if pattern_bytes > PATTERN_BYTES_MAX {
+                let message = format!(
+                    "call {}: its pattern has {pattern_bytes} bytes, and the limit is {PATTERN_BYTES_MAX}; write it shorter, \
+                     or use LIKE",
+                    self.name()
+                );
+                return Err(stored(Error::new(ErrorKind::Exhausted, "too_large", message)));
+            }
             let bytes = self.growth.bytes(&args.args, row);
             total = total.saturating_add(bytes);
             if bytes > VALUE_BYTES_MAX || total > BATCH_BYTES_MAX {
@@ -243,6 +262,7 @@ impl Growth {
                 unit.max(1).saturating_mul(unsigned(count))
             }
             Self::Padded => size(0).saturating_add(unsigned(number(1)).saturating_mul(4)),
+            Self::Part => size(0),
             Self::Replaced => size(0).saturating_add(1).saturating_mul(size(2).saturating_add(1)),
             Self::Sum => sum(),
             Self::Joined { separator } => {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::answer::{Matched, Paging, Reply, Step};
+use super::answer::{Matched, Reply, Step};
 use super::call::Call;
+use super::packing::Paging;
 use super::query_events::stretch;
 use super::{Object, argument::Kind};
 use crate::engine::{HOPS_MAX, RELATED_MAX, Related, Relation, Stretch, View, follow};
