@@ -6,8 +6,7 @@
 //!  8 40  zero, so that a bucket is one cache line of the mapped file
 //! 48     per bucket, 64 bytes:
 //!          1  entries in it, at most 10
-//!          1  how many buckets further on its own entries end: 0 when it has all of them
-//!          2  zero
+//!          3  how many buckets further on its own entries end: 0 when it has all of them
 //!         60  per entry: 2 bits 32 to 47 of the hash, 4 number
 //! ```
 //!
@@ -36,7 +35,7 @@ pub(super) fn encode(entries: &[(u64, u32)]) -> Vec<u8> {
     }
     let buckets = entries.len().div_ceil(ENTRIES_MEAN);
     let mut places: Vec<Vec<(u16, u32)>> = vec![Vec::new(); buckets];
-    let mut reaches = vec![0_u8; buckets];
+    let mut reaches = vec![0_u32; buckets];
     let mut sorted = entries.to_vec();
     sorted.sort_unstable();
     for (hash, number) in sorted {
@@ -46,7 +45,7 @@ pub(super) fn encode(entries: &[(u64, u32)]) -> Vec<u8> {
         let step = free.unwrap_or_default();
         if let (Some(bucket), Some(reach)) = (places.get_mut((own + step) % buckets), reaches.get_mut(own)) {
             bucket.push((mark_of(hash), number));
-            *reach = (*reach).max(u8::try_from(step).unwrap_or(u8::MAX));
+            *reach = (*reach).max(step as u32);
         }
     }
     let mut out = Vec::with_capacity(HEADER_BYTES + buckets * BUCKET_BYTES);
@@ -55,7 +54,8 @@ pub(super) fn encode(entries: &[(u64, u32)]) -> Vec<u8> {
     out.resize(HEADER_BYTES, 0);
     for (bucket, reach) in places.iter().zip(reaches) {
         let end = out.len() + BUCKET_BYTES;
-        out.extend_from_slice(&[bucket.len() as u8, reach, 0, 0]);
+        let [low, middle, high, _] = reach.to_le_bytes();
+        out.extend_from_slice(&[bucket.len() as u8, low, middle, high]);
         for (mark, number) in bucket {
             out.extend_from_slice(&mark.to_le_bytes());
             out.extend_from_slice(&number.to_le_bytes());
@@ -87,9 +87,10 @@ impl<'a> Buckets<'a> {
         let own = bucket_of(hash, self.buckets.len());
         let Some(bucket) = self.buckets.get(own) else { return };
         let mark = mark_of(hash).to_le_bytes();
-        let [_, reach, ..] = *bucket;
+        let [_, low, middle, high, ..] = *bucket;
+        let reach = u32::from_le_bytes([low, middle, high, 0]);
         look_in(bucket, mark, &mut each);
-        for step in 1..=usize::from(reach) {
+        for step in 1..=(reach as usize).min(self.buckets.len() - 1) {
             if let Some(bucket) = self.buckets.get((own + step) % self.buckets.len()) {
                 look_in(bucket, mark, &mut each);
             }
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn names_that_crowd_into_one_bucket_go_on_into_the_next() {
         let crowd: Vec<_> =
-            (0..100_u64).map(|i| (u64::MAX - (i << 16), u32::try_from(i).expect("small"))).collect();
+            (0..4_000_u64).map(|i| (u64::MAX - (i << 16), u32::try_from(i).expect("small"))).collect();
         let bytes = encode(&crowd);
         for &(hash, number) in &crowd {
             assert_eq!(found(&bytes, hash), [number]);
