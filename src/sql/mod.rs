@@ -27,6 +27,7 @@
 
 mod catalog;
 mod columns;
+mod concat;
 mod depth;
 mod entities;
 mod events;
@@ -43,6 +44,8 @@ mod run;
 mod scan;
 mod session;
 mod statement;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;
 mod value;
